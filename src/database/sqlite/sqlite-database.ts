@@ -1,0 +1,75 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { Kysely, sql, SqliteDialect } from 'kysely';
+import { EnvironmentError } from '../../errors/environment.js';
+import { Database } from '../database.js';
+import { migrate } from '../migrate.js';
+import type { Schema } from '../schema.js';
+import { StatementCache } from './statement-cache.js';
+
+/** Keeps everything in memory, for tests. */
+export const IN_MEMORY = ':memory:';
+
+/**
+ * The embedded database: SQLite in WAL mode, one process. `synchronous=NORMAL`: what is committed survives the
+ * death of the process, not a power failure (https://sqlite.org/pragma.html#pragma_synchronous).
+ */
+export class SqliteDatabase extends Database {
+  override readonly kysely: Kysely<Schema>;
+  override readonly now = sql<number>`cast(unixepoch('subsec') * 1000 as integer)`;
+  override readonly skipLocked = sql``;
+  override readonly shareLock = sql``;
+  override readonly exclusive = true;
+  private readonly file: string;
+  private connection: DatabaseSync | undefined;
+
+  constructor(private readonly folder: string) {
+    super();
+    this.file = folder === IN_MEMORY ? IN_MEMORY : join(folder, 'agentline.sqlite');
+    this.kysely = new Kysely<Schema>({
+      dialect: new SqliteDialect({ database: async () => new StatementCache(this.connect()) }),
+    });
+  }
+
+  override describe(): string {
+    return `SQLite in ${this.file}`;
+  }
+
+  override async open(): Promise<void> {
+    this.connect();
+    await migrate(this.kysely);
+  }
+
+  override async close(): Promise<void> {
+    await this.kysely.destroy();
+    if (this.connection?.isOpen === true) this.connection.close();
+    this.connection = undefined;
+  }
+
+  private connect(): DatabaseSync {
+    if (this.connection !== undefined) return this.connection;
+    if (this.file !== IN_MEMORY) mkdirSync(this.folder, { recursive: true, mode: 0o700 });
+    const connection = new DatabaseSync(this.file);
+    try {
+      connection.exec(
+        'pragma locking_mode = exclusive; pragma journal_mode = wal; pragma synchronous = normal;',
+      );
+      connection.exec('begin immediate; commit;');
+    } catch (cause) {
+      connection.close();
+      if (!isBusy(cause)) throw cause;
+      throw new EnvironmentError(
+        `DATA_DIR is ${JSON.stringify(this.folder)}, but another server has this folder open: stop that one, or choose another folder.`,
+        { cause },
+      );
+    }
+    this.connection = connection;
+    return connection;
+  }
+}
+
+/** SQLITE_BUSY: the file is locked by another process (https://sqlite.org/rescode.html#busy). */
+function isBusy(error: unknown): boolean {
+  return typeof error === 'object' && error !== null && 'errcode' in error && error.errcode === 5;
+}
