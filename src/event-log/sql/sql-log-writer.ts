@@ -1,0 +1,99 @@
+import { AppError } from '../../errors/app-error.js';
+import { formatEventId } from '../event-id.js';
+import type { LogEntry, LogEnd, LogWriter } from '../event-log.js';
+import type { RunEvent } from '../run-event.js';
+
+/** What a writer needs of the log that it writes to. */
+export interface WriterTarget {
+  commit(firstSeq: number, entries: LogEntry[], shown: boolean): Promise<void>;
+  show(): void;
+  release(): void;
+}
+
+/** Counts `seq` for one attempt of a run. After the first refused append every further one is refused too. */
+export class SqlLogWriter implements LogWriter {
+  pending = 0;
+  private seq: number;
+  private lastAttempt: number;
+  private readonly refusal = new AbortController();
+  private last: Promise<void> = Promise.resolve();
+  private closed = false;
+  private ended = false;
+
+  constructor(
+    private readonly runId: string,
+    private readonly attempt: number,
+    end: LogEnd | undefined,
+    private readonly target: WriterTarget,
+  ) {
+    this.seq = end?.seq ?? 0;
+    this.lastAttempt = end?.attempt ?? attempt;
+  }
+
+  get refused(): AbortSignal {
+    return this.refusal.signal;
+  }
+
+  get lastSeq(): number {
+    return this.seq;
+  }
+
+  get lastEventId(): string | null {
+    if (this.seq === 0) return null;
+    return formatEventId({ runId: this.runId, attempt: this.lastAttempt, seq: this.seq });
+  }
+
+  append(...events: RunEvent[]): Promise<void> {
+    return this.write(events, true);
+  }
+
+  flushed(): Promise<void> {
+    return this.last;
+  }
+
+  async end(event: RunEvent & { type: 'done' }, settle: () => Promise<void>): Promise<void> {
+    await this.last;
+    const written = this.write([event], false);
+    this.ended = true;
+    await written;
+    try {
+      await settle();
+    } finally {
+      // It is durable, so readers elsewhere have it already: those who wait here must not wait for ever.
+      this.target.show();
+    }
+  }
+
+  close(): void {
+    if (this.closed) return;
+    this.closed = true;
+    const release = () => this.target.release();
+    this.last.then(release, release);
+  }
+
+  private write(events: RunEvent[], shown: boolean): Promise<void> {
+    if (this.refused.aborted) return refuse(this.refused.reason);
+    if (this.ended) return refuse(new AppError('fenced', 'Nothing follows the last event of a run.'));
+    const entries = events.map(({ type, data }) => ({ type, data: JSON.stringify(data) }));
+    const size = entries.reduce((sum, entry) => sum + entry.data.length, 0);
+    const firstSeq = this.seq + 1;
+    this.seq += entries.length;
+    this.lastAttempt = this.attempt;
+    this.pending += size;
+    this.last = this.target.commit(firstSeq, entries, shown);
+    this.last.then(
+      () => {
+        this.pending -= size;
+      },
+      (error: unknown) => this.refusal.abort(error),
+    );
+    return this.last;
+  }
+}
+
+/** A rejected promise that need not be awaited. */
+function refuse(error: unknown): Promise<void> {
+  const refused = Promise.reject(error);
+  refused.catch(() => undefined);
+  return refused;
+}
