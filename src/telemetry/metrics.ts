@@ -1,0 +1,85 @@
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+
+/** Seconds; a commit of the log takes from half a millisecond to, when it waits for locks, seconds. */
+const APPEND_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5];
+
+let processRegistry: Registry | undefined;
+
+/** CPU, memory, event loop, garbage collector: one set for the process, however many applications are in it. */
+function processMetrics(): Registry {
+  if (!processRegistry) {
+    processRegistry = new Registry();
+    collectDefaultMetrics({ register: processRegistry });
+  }
+  return processRegistry;
+}
+
+/**
+ * Everything that is counted, one field each; a new measure is a new field. Injected as itself.
+ * Labels have few and fixed values: no id, no user, no text that comes from outside.
+ */
+export class Metrics {
+  private readonly registry = new Registry();
+
+  readonly streamsOpen = new Gauge({
+    name: 'agentline_streams_open',
+    help: 'Streams that viewers hold open now',
+    labelNames: ['transport'] as const,
+    registers: [this.registry],
+  });
+
+  readonly runsActive = new Gauge({
+    name: 'agentline_runs_active',
+    help: 'Runs that this process works on now',
+    registers: [this.registry],
+  });
+
+  readonly runsTotal = new Counter({
+    name: 'agentline_runs_total',
+    help: 'Runs that ended in this process, by their final status',
+    labelNames: ['status'] as const,
+    registers: [this.registry],
+  });
+
+  readonly modelCallsTotal = new Counter({
+    name: 'agentline_model_calls_total',
+    help: 'Calls of the model, by outcome',
+    labelNames: ['outcome'] as const,
+    registers: [this.registry],
+  });
+
+  readonly tokensTotal = new Counter({
+    name: 'agentline_tokens_total',
+    help: 'Tokens that the model reported, by kind',
+    labelNames: ['kind'] as const,
+    registers: [this.registry],
+  });
+
+  readonly logAppendSeconds = new Histogram({
+    name: 'agentline_log_append_seconds',
+    help: 'Time from handing events to the log until they are durable',
+    buckets: APPEND_BUCKETS,
+    registers: [this.registry],
+  });
+
+  readonly heartbeatsTotal = new Counter({
+    name: 'agentline_heartbeats_total',
+    help: 'Heartbeats sent to streams that were silent',
+    registers: [this.registry],
+  });
+
+  constructor() {
+    // A series that appears with its first count hides that count from `rate()`.
+    for (const transport of ['sse', 'websocket']) this.streamsOpen.set({ transport }, 0);
+    for (const status of ['completed', 'failed', 'cancelled']) this.runsTotal.inc({ status }, 0);
+  }
+
+  /** Of the text: Prometheus exposition format 0.0.4. */
+  readonly contentType: string = Registry.PROMETHEUS_CONTENT_TYPE;
+
+  /** All measures, with those of the process, as Prometheus reads them. */
+  async text(): Promise<string> {
+    const parts = await Promise.all([processMetrics().metrics(), this.registry.metrics()]);
+    return parts.join('\n');
+  }
+}
