@@ -1,0 +1,180 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { Logger } from '@nestjs/common';
+import { IN_MEMORY, SqliteDatabase } from '../database/sqlite/sqlite-database.js';
+import type { Principal } from './principal.js';
+import { Revocations } from './revocations.service.js';
+import { LoginRepository } from './session/login.repository.js';
+import { UserRepository } from './users/user.repository.js';
+
+const COOKIE: Principal = {
+  userId: 'usr_1',
+  tenantId: 'default',
+  email: null,
+  roles: ['member'],
+  via: 'cookie',
+  loginId: 'login-1',
+  expiresAt: null,
+};
+const BEARER: Principal = { ...COOKIE, via: 'bearer', loginId: null };
+
+Logger.overrideLogger(false);
+
+/** The real repository, counting what it is asked. */
+class CountingLogins extends LoginRepository {
+  readonly asked: number[] = [];
+
+  override aliveAmong(ids: readonly string[]): Promise<string[]> {
+    this.asked.push(ids.length);
+    return super.aliveAmong(ids);
+  }
+}
+
+/** Lets the sweeps of this time happen, with what they ask of the database. */
+async function pass(milliseconds: number): Promise<void> {
+  for (let passed = 0; passed < milliseconds; passed += 500) {
+    await jest.advanceTimersByTimeAsync(500);
+    for (let i = 0; i < 10; i++) await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+describe('Watched credentials', () => {
+  let database: SqliteDatabase;
+  let logins: CountingLogins;
+  let users: UserRepository;
+  let revocations: Revocations;
+
+  beforeEach(async () => {
+    jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] });
+    database = new SqliteDatabase(IN_MEMORY);
+    await database.open();
+    logins = new CountingLogins(database);
+    users = new UserRepository(database);
+    revocations = new Revocations(logins, users);
+    for (const id of ['login-1', 'login-2']) await logins.insert(id, 'usr_1', '{}');
+    await users.insert({
+      id: 'usr_1',
+      tenantId: 'default',
+      email: 'a@b',
+      passwordHash: '',
+      roles: ['member'],
+    });
+  });
+  afterEach(async () => {
+    revocations.onApplicationShutdown();
+    await database.close();
+    jest.useRealTimers();
+  });
+
+  it('stay while nothing ends them', async () => {
+    const { signal } = revocations.watch(COOKIE);
+
+    await pass(20_000);
+
+    expect(signal.aborted).toBe(false);
+  });
+
+  it('end at once when their login does in this process, and others stay', () => {
+    const mine = revocations.watch(COOKIE);
+    const other = revocations.watch({ ...COOKIE, loginId: 'login-2' });
+
+    revocations.endLogin('login-1');
+
+    expect([mine.signal.aborted, other.signal.aborted]).toEqual([true, false]);
+    expect(mine.signal.reason).toMatchObject({ code: 'unauthenticated' });
+  });
+
+  it('end within 5 s when their login was ended by another node', async () => {
+    const mine = revocations.watch(COOKIE);
+    const other = revocations.watch({ ...COOKIE, loginId: 'login-2' });
+    await logins.delete('login-1');
+
+    await pass(4500);
+
+    expect([mine.signal.aborted, other.signal.aborted]).toEqual([true, false]);
+  });
+
+  it('end within 5 s when their login has expired', async () => {
+    const { signal } = revocations.watch(COOKIE);
+    await database.kysely.updateTable('logins').set({ expires_at: 1 }).execute();
+
+    await pass(4500);
+
+    expect(signal.aborted).toBe(true);
+  });
+
+  it('end when their user is disabled, here at once and elsewhere within 5 s', async () => {
+    const here = revocations.watch(BEARER);
+    revocations.endUser('usr_1');
+    expect(here.signal.aborted).toBe(true);
+
+    const elsewhere = revocations.watch(BEARER);
+    const stranger = revocations.watch({ ...BEARER, userId: 'usr_2' });
+    await users.update('usr_1', 'default', { disabled: true });
+    await pass(4500);
+    expect([elsewhere.signal.aborted, stranger.signal.aborted]).toEqual([true, false]);
+  });
+
+  it('end soon after their token has, and not before', async () => {
+    const { signal } = revocations.watch({ ...BEARER, expiresAt: Date.now() + 60_000 });
+
+    await pass(60_000);
+    expect(signal.aborted).toBe(false);
+    await pass(5000);
+    expect(signal.aborted).toBe(true);
+  });
+
+  it('end with their token even when the database does not answer', async () => {
+    logins.aliveAmong = () => new Promise(() => undefined);
+    revocations.watch(COOKIE);
+    const { signal } = revocations.watch({ ...BEARER, expiresAt: Date.now() + 10_000 });
+
+    await pass(16_000);
+
+    expect(signal.aborted).toBe(true);
+  });
+
+  it('are asked for again when the database has failed once', async () => {
+    const { signal } = revocations.watch(COOKIE);
+    await logins.delete('login-1');
+    const ask = logins.aliveAmong.bind(logins);
+    logins.aliveAmong = () => {
+      logins.aliveAmong = ask;
+      return Promise.reject(new Error('gone'));
+    };
+
+    await pass(4500);
+
+    expect(signal.aborted).toBe(true);
+  });
+
+  it('cost one row for a login, however many streams it has', async () => {
+    const watches = Array.from({ length: 10_000 }, () => revocations.watch(COOKIE));
+
+    await pass(2500);
+    expect(logins.asked).toEqual([1]);
+
+    revocations.endLogin('login-1');
+    expect(watches.every(({ signal }) => signal.aborted)).toBe(true);
+  });
+
+  it('are asked for in portions of 500', async () => {
+    for (let i = 0; i < 1200; i++) revocations.watch({ ...COOKIE, loginId: `login-x${i}` });
+
+    await pass(2500);
+
+    expect(logins.asked).toEqual([500, 500, 200]);
+  });
+
+  it('are not asked for once nobody watches', async () => {
+    const watch = revocations.watch(COOKIE);
+    watch.stop();
+    watch.stop();
+
+    await pass(10_000);
+    revocations.endLogin('login-1');
+
+    expect(logins.asked).toEqual([]);
+    expect(watch.signal.aborted).toBe(false);
+    expect(jest.getTimerCount()).toBe(0);
+  });
+});

@@ -1,0 +1,55 @@
+import { createHash } from 'node:crypto';
+import { callbackify } from 'node:util';
+import { Store, type SessionData } from 'express-session';
+import type { LoginRepository } from './login.repository.js';
+
+declare module 'express-session' {
+  interface SessionData {
+    /** Passport's part: who is signed in. */
+    passport?: { user?: string };
+  }
+}
+
+/** How a login is known outside its cookie. */
+export function loginIdOf(sessionId: string): string {
+  return createHash('sha256').update(sessionId).digest('hex');
+}
+
+type Rows = Pick<LoginRepository, 'insert' | 'use' | 'delete'>;
+
+/**
+ * The store of express-session over the `logins` table. Only sessions with a user are kept, and each is written
+ * once: express-session saves again when the response ends, and by then the login may have been ended elsewhere.
+ * There is no `touch`: reading prolongs, so the end of a long stream does not.
+ */
+export class LoginStore extends Store {
+  private readonly written = new WeakSet<SessionData>();
+
+  constructor(private readonly logins: Rows) {
+    super();
+  }
+
+  override get(sessionId: string, callback: (error: unknown, session?: SessionData | null) => void): void {
+    callbackify(() => this.find(sessionId))(callback);
+  }
+
+  override set(sessionId: string, session: SessionData, callback: (error?: unknown) => void): void {
+    callbackify(() => this.write(sessionId, session))(callback);
+  }
+
+  override destroy(sessionId: string, callback: (error?: unknown) => void): void {
+    callbackify(() => this.logins.delete(loginIdOf(sessionId)))(callback);
+  }
+
+  private async find(sessionId: string): Promise<SessionData | null> {
+    const data = await this.logins.use(loginIdOf(sessionId));
+    return data === undefined ? null : (JSON.parse(data) as SessionData);
+  }
+
+  private async write(sessionId: string, session: SessionData): Promise<void> {
+    const user = session.passport?.user;
+    if (user === undefined || this.written.has(session)) return;
+    this.written.add(session);
+    await this.logins.insert(loginIdOf(sessionId), user, JSON.stringify(session));
+  }
+}

@@ -1,0 +1,80 @@
+import { Injectable } from '@nestjs/common';
+import { sql } from 'kysely';
+import { Database } from '../../database/database.js';
+
+export const IDLE_MS = 24 * 3_600_000;
+export const ABSOLUTE_MS = 7 * 24 * 3_600_000;
+const TOUCH_EVERY_MS = 60_000;
+
+/** The only SQL about login sessions. They are known by the SHA-256 of their id; time is the database's. */
+@Injectable()
+export class LoginRepository {
+  constructor(private readonly database: Database) {}
+
+  /** Idle for 24 h at most, and never older than 7 days (OWASP ASVS 5.0 V7.3). */
+  async insert(idHash: string, userId: string, data: string): Promise<void> {
+    const { now, kysely } = this.database;
+    await kysely
+      .insertInto('logins')
+      .values({
+        id_hash: idHash,
+        user_id: userId,
+        data_json: data,
+        created_at: now,
+        expires_at: sql<number>`${now} + ${IDLE_MS}`,
+      })
+      .onConflict((conflict) => conflict.column('id_hash').doNothing())
+      .execute();
+  }
+
+  /** The data of a login that has not ended. To use it prolongs it, written once a minute at most. */
+  async use(idHash: string): Promise<string | undefined> {
+    const { now, kysely } = this.database;
+    const row = await kysely
+      .selectFrom('logins')
+      .select(['data_json', 'created_at', 'expires_at', now.as('now')])
+      .where('id_hash', '=', idHash)
+      .where('expires_at', '>', now)
+      .executeTakeFirst();
+    if (row === undefined) return undefined;
+    const expiresAt = Math.min(row.now + IDLE_MS, row.created_at + ABSOLUTE_MS);
+    if (expiresAt - row.expires_at >= TOUCH_EVERY_MS) {
+      await kysely
+        .updateTable('logins')
+        .set({ expires_at: expiresAt })
+        .where('id_hash', '=', idHash)
+        .execute();
+    }
+    return row.data_json;
+  }
+
+  async delete(idHash: string): Promise<void> {
+    await this.database.kysely.deleteFrom('logins').where('id_hash', '=', idHash).execute();
+  }
+
+  /** Ends all logins of the user; tells which. */
+  async deleteOfUser(userId: string): Promise<string[]> {
+    const rows = await this.database.kysely
+      .deleteFrom('logins')
+      .where('user_id', '=', userId)
+      .returning('id_hash')
+      .execute();
+    return rows.map((row) => row.id_hash);
+  }
+
+  /** Those of the ids that have not ended. */
+  async aliveAmong(idHashes: readonly string[]): Promise<string[]> {
+    const rows = await this.database.kysely
+      .selectFrom('logins')
+      .select('id_hash')
+      .where('id_hash', 'in', idHashes)
+      .where('expires_at', '>', this.database.now)
+      .execute();
+    return rows.map((row) => row.id_hash);
+  }
+
+  async deleteExpired(): Promise<void> {
+    const { now, kysely } = this.database;
+    await kysely.deleteFrom('logins').where('expires_at', '<=', now).execute();
+  }
+}
