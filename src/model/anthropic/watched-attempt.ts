@@ -1,0 +1,110 @@
+import { ModelError } from '../language-model.js';
+
+/** How long the end of a body may take after the message was whole, in milliseconds. */
+const LAST_BYTES_MS = 250;
+
+/**
+ * One connection to the model and the two who may end it early: the caller's signal, and silence.
+ *
+ * Silence is time spent waiting for bytes (headers, pings and comments count), so a slow reader of the answer
+ * is never taken for a silent model.
+ */
+export class WatchedAttempt {
+  private readonly connection = new AbortController();
+  private readonly timer: NodeJS.Timeout;
+  private waits = 0;
+  private waiting = false;
+  private silent = false;
+  private reader: ReadableStreamDefaultReader<Uint8Array> | null = null;
+
+  constructor(
+    private readonly caller: AbortSignal,
+    private readonly idleMs: number,
+  ) {
+    this.timer = setTimeout(() => this.onIdle(), idleMs);
+    caller.addEventListener('abort', this.cut, { once: true });
+  }
+
+  /** Closes the connection when aborted: hand it to whoever opens it. */
+  get signal(): AbortSignal {
+    return this.connection.signal;
+  }
+
+  /** Waits for the headers. Settles as soon as the attempt is cut, whatever the opener does. */
+  async open(opening: Promise<ReadableStream<Uint8Array>>): Promise<void> {
+    const cut = Promise.withResolvers<never>();
+    const onCut = () => cut.reject(this.connection.signal.reason);
+    this.connection.signal.addEventListener('abort', onCut, { once: true });
+    try {
+      this.reader = (await this.watch(Promise.race([opening, cut.promise]))).getReader();
+    } finally {
+      this.connection.signal.removeEventListener('abort', onCut);
+    }
+  }
+
+  /** The next bytes, or undefined when the body is over. Settles as soon as the attempt is cut. */
+  async read(): Promise<Uint8Array | undefined> {
+    if (this.reader === null || this.signal.aborted) return undefined;
+    return (await this.watch(this.reader.read())).value;
+  }
+
+  /** Why the attempt failed: the caller's own reason before all, then silence, then what was thrown. */
+  reason(error: unknown): unknown {
+    if (this.caller.aborted) return this.caller.reason;
+    if (!this.silent) return error;
+    return new ModelError('model_idle', `The model was silent for ${this.idleMs} ms.`, {
+      retryable: true,
+      cause: error,
+    });
+  }
+
+  /** Ends it. After a whole message the last bytes are read, so that the connection serves the next call. */
+  close(whole: boolean): void {
+    clearTimeout(this.timer);
+    this.caller.removeEventListener('abort', this.cut);
+    if (whole && this.reader !== null && !this.signal.aborted) void this.readOut(this.reader);
+    else this.cut();
+  }
+
+  private readonly cut = (): void => {
+    this.connection.abort();
+    // Settles a pending read at once (WHATWG Streams, ReadableStreamCancel), even if the transport hangs.
+    this.reader?.cancel().catch(ignoreBrokenBody);
+  };
+
+  private async watch<T>(work: Promise<T>): Promise<T> {
+    this.waits += 1;
+    this.waiting = true;
+    this.timer.refresh();
+    try {
+      return await work;
+    } finally {
+      this.waiting = false;
+    }
+  }
+
+  private onIdle(): void {
+    if (!this.waiting) return;
+    const wait = this.waits;
+    // After a pause of the whole process bytes may lie ready: the poll phase comes before this.
+    setImmediate(() => {
+      if (!this.waiting || wait !== this.waits || this.signal.aborted) return;
+      this.silent = true;
+      this.cut();
+    });
+  }
+
+  private async readOut(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<void> {
+    const limit = setTimeout(this.cut, LAST_BYTES_MS).unref();
+    try {
+      for (let done = false; !done;) done = (await reader.read()).done;
+    } catch (error) {
+      ignoreBrokenBody(error);
+    } finally {
+      clearTimeout(limit);
+    }
+  }
+}
+
+/** The message is over or given up: how its body ends tells nothing any more. */
+function ignoreBrokenBody(_error: unknown): void {}

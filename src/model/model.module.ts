@@ -1,0 +1,54 @@
+import { Global, Module } from '@nestjs/common';
+import { ConfigModule } from '@nestjs/config';
+import { LanguageModel } from './language-model.js';
+import { modelConfig, type ModelConfig } from './model.config.js';
+import { OfflineService } from './offline/offline.service.js';
+
+interface ModelRow {
+  isChosen(config: ModelConfig): boolean;
+  open(config: ModelConfig, offline: OfflineService): Promise<LanguageModel>;
+}
+
+const OFFLINE: Pick<ModelRow, 'open'> = {
+  open: async (config, offline) =>
+    new (await import('./anthropic/anthropic-model.js')).AnthropicModel({
+      defaultModel: 'agentline-offline',
+      baseUrl: await offline.start(),
+      idleMs: config.MODEL_IDLE_MS,
+      label: 'Offline stand-in (not a model)',
+    }),
+};
+
+/** One row a model: the first that is chosen answers, and only its driver is imported. */
+const MODELS: ModelRow[] = [
+  {
+    isChosen: (config) =>
+      [config.ANTHROPIC_API_KEY, config.ANTHROPIC_AUTH_TOKEN, config.ANTHROPIC_BASE_URL].some(
+        (value) => value !== undefined,
+      ),
+    open: async (config) =>
+      new (await import('./anthropic/anthropic-model.js')).AnthropicModel({
+        defaultModel: config.MODEL,
+        baseUrl: config.ANTHROPIC_BASE_URL,
+        apiKey: config.ANTHROPIC_API_KEY,
+        authToken: config.ANTHROPIC_AUTH_TOKEN,
+        idleMs: config.MODEL_IDLE_MS,
+      }),
+  },
+];
+
+@Global()
+@Module({
+  imports: [ConfigModule.forFeature(modelConfig)],
+  providers: [
+    OfflineService,
+    {
+      provide: LanguageModel,
+      inject: [modelConfig.KEY, OfflineService],
+      useFactory: (config: ModelConfig, offline: OfflineService): Promise<LanguageModel> =>
+        (MODELS.find((row) => row.isChosen(config)) ?? OFFLINE).open(config, offline),
+    },
+  ],
+  exports: [LanguageModel],
+})
+export class ModelModule {}
