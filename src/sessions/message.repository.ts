@@ -1,0 +1,91 @@
+import { Injectable } from '@nestjs/common';
+import type { Selectable } from 'kysely';
+import { Database, type Queryable } from '../database/database.js';
+import type { MessagesTable } from '../database/schema.js';
+import type { Block, Message, NewMessage } from './message.js';
+
+/** The only SQL about messages. Who asks has checked that the session is theirs. */
+@Injectable()
+export class MessageRepository {
+  constructor(private readonly database: Database) {}
+
+  /** Appends; call it in the transaction that checks the run's attempt. */
+  async append(on: Queryable, message: NewMessage): Promise<void> {
+    await on
+      .insertInto('messages')
+      .values({
+        id: message.id,
+        session_id: message.sessionId,
+        run_id: message.runId,
+        run_number: message.runNumber,
+        position: message.position,
+        role: message.role,
+        content_json: JSON.stringify(message.content),
+        has_parts: message.hasParts ? 1 : 0,
+        stop_reason: message.stopReason,
+        created_at: this.database.now,
+      })
+      .execute();
+  }
+
+  /** Stores the next piece of a text block whose message does not exist yet. */
+  async savePart(messageId: string, block: number, position: number, text: string): Promise<void> {
+    await this.database.kysely
+      .insertInto('message_parts')
+      .values({ message_id: messageId, block, position, text })
+      .execute();
+  }
+
+  /** The conversation up to and with the given run of it, oldest first. */
+  async list(sessionId: string, upToRun?: number): Promise<Message[]> {
+    let query = this.database.kysely
+      .selectFrom('messages')
+      .selectAll()
+      .where('session_id', '=', sessionId)
+      .orderBy('run_number')
+      .orderBy('position');
+    if (upToRun !== undefined) query = query.where('run_number', '<=', upToRun);
+    const messages: Message[] = [];
+    for (const row of await query.execute()) messages.push(await this.toMessage(row));
+    return messages;
+  }
+
+  /** Takes back what a run that never began was to say. */
+  async withdraw(on: Queryable, runId: string): Promise<void> {
+    await on.deleteFrom('messages').where('run_id', '=', runId).execute();
+  }
+
+  async deleteAll(on: Queryable, sessionId: string): Promise<void> {
+    const ids = on.selectFrom('messages').select('id').where('session_id', '=', sessionId);
+    await on.deleteFrom('message_parts').where('message_id', 'in', ids).execute();
+    await on.deleteFrom('messages').where('session_id', '=', sessionId).execute();
+  }
+
+  private async toMessage(row: Selectable<MessagesTable>): Promise<Message> {
+    const content = JSON.parse(row.content_json) as Block[];
+    if (row.has_parts === 1) await this.addParts(row.id, content);
+    return {
+      id: row.id,
+      sessionId: row.session_id,
+      runId: row.run_id,
+      role: row.role as Message['role'],
+      content,
+      stopReason: row.stop_reason,
+      createdAt: row.created_at,
+    };
+  }
+
+  private async addParts(messageId: string, content: Block[]): Promise<void> {
+    const parts = await this.database.kysely
+      .selectFrom('message_parts')
+      .select(['block', 'text'])
+      .where('message_id', '=', messageId)
+      .orderBy('block')
+      .orderBy('position')
+      .execute();
+    for (const [index, block] of content.entries()) {
+      const texts = parts.filter((part) => part.block === index).map((part) => part.text);
+      if (texts.length > 0) block['text'] = [...texts, block['text']].join('');
+    }
+  }
+}

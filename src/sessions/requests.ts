@@ -1,0 +1,48 @@
+import { z } from 'zod';
+
+/** Text that every store and every viewer can hold: no NUL, no half of a surrogate pair. */
+export const plainText = z
+  .string()
+  .refine((text) => text.isWellFormed() && !text.includes('\u0000'), 'must be Unicode text without NUL');
+
+const line = plainText.max(200);
+const FORBIDDEN_KEYS = new Set(['__proto__', 'constructor', 'prototype']);
+const MAX_METADATA = 16_384;
+
+/** Free JSON of the client's, 16 KiB at most; handed back as it came. */
+export const metadata = z
+  .record(z.string(), z.json())
+  .refine((value) => Object.keys(value).every((key) => !FORBIDDEN_KEYS.has(key)), 'has a forbidden name')
+  .refine(
+    (value) => JSON.stringify(value).length <= MAX_METADATA,
+    `must be ${MAX_METADATA} characters at most`,
+  );
+
+export const modelId = z.string().regex(/^[\w.:@/-]{1,200}$/, 'must be a model id');
+
+const fields = {
+  title: line.nullable().optional(),
+  model: modelId.nullable().optional(),
+  system: plainText.max(100_000).nullable().optional(),
+  metadata: metadata.optional(),
+};
+
+export const createSession = z
+  .strictObject({ ...fields, agent: line.optional() })
+  .meta({ id: 'CreateSession' });
+export type CreateSession = z.output<typeof createSession>;
+
+export const changeSession = z.strictObject(fields).meta({ id: 'ChangeSession' });
+export type ChangeSession = z.output<typeof changeSession>;
+
+/** `limit` 1–100; `cursor` is the `next_cursor` of the page before. */
+export const listSessions = z.object({
+  limit: z
+    .string()
+    .regex(/^\d{1,3}$/)
+    .transform(Number)
+    .pipe(z.int().min(1).max(100))
+    .default(20),
+  cursor: z.string().max(64).optional(),
+});
+export type ListSessions = z.output<typeof listSessions>;

@@ -1,0 +1,65 @@
+import { Body, Controller, Get, Param, Patch, Post, Query } from '@nestjs/common';
+import { ApiOperation, ApiTags } from '@nestjs/swagger';
+import { CurrentPrincipal } from '../auth/access.decorator.js';
+import type { Principal } from '../auth/principal.js';
+import {
+  changeSession,
+  type ChangeSession,
+  createSession,
+  type CreateSession,
+  listSessions,
+  type ListSessions,
+} from './requests.js';
+import { SessionsService } from './sessions.service.js';
+import { type MessageView, type SessionView, viewMessage, viewSession } from './views.js';
+
+@ApiTags('sessions')
+@Controller('api/agent/sessions')
+export class SessionsController {
+  constructor(private readonly sessions: SessionsService) {}
+
+  @ApiOperation({ summary: 'Start a conversation' })
+  @Post()
+  async create(
+    @CurrentPrincipal() principal: Principal,
+    @Body({ schema: createSession }) body: CreateSession,
+  ): Promise<SessionView> {
+    return viewSession(await this.sessions.create(principal, body));
+  }
+
+  @ApiOperation({ summary: 'Own conversations, newest first' })
+  @Get()
+  async list(
+    @CurrentPrincipal() principal: Principal,
+    @Query({ schema: listSessions }) query: ListSessions,
+  ): Promise<{ data: SessionView[]; next_cursor: string | null }> {
+    const { sessions, nextCursor } = await this.sessions.list(principal, query);
+    return { data: sessions.map(viewSession), next_cursor: nextCursor };
+  }
+
+  @ApiOperation({ summary: 'One conversation' })
+  @Get(':id')
+  async find(@CurrentPrincipal() principal: Principal, @Param('id') id: string): Promise<SessionView> {
+    return viewSession(await this.sessions.find(principal, id));
+  }
+
+  @ApiOperation({ summary: 'Change title, model, system prompt or metadata' })
+  @Patch(':id')
+  async change(
+    @CurrentPrincipal() principal: Principal,
+    @Param('id') id: string,
+    @Body({ schema: changeSession }) body: ChangeSession,
+  ): Promise<SessionView> {
+    return viewSession(await this.sessions.change(principal, id, body));
+  }
+
+  @ApiOperation({ summary: 'Its messages, as the model saw them' })
+  @Get(':id/messages')
+  async messages(
+    @CurrentPrincipal() principal: Principal,
+    @Param('id') id: string,
+  ): Promise<{ data: MessageView[] }> {
+    const messages = await this.sessions.listMessages(principal, id);
+    return { data: messages.map(viewMessage) };
+  }
+}

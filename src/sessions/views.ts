@@ -1,0 +1,56 @@
+import { z } from 'zod';
+import type { Message } from './message.js';
+import type { Session } from './session.js';
+
+export const sessionView = z
+  .object({
+    id: z.string(),
+    title: z.string().nullable(),
+    model: z.string().nullable(),
+    system: z.string().nullable(),
+    metadata: z.record(z.string(), z.unknown()),
+    created_at: z.iso.datetime(),
+    updated_at: z.iso.datetime(),
+  })
+  .meta({ id: 'Session' });
+export type SessionView = z.output<typeof sessionView>;
+
+export const messageView = z
+  .object({
+    id: z.string(),
+    run_id: z.string(),
+    role: z.enum(['user', 'assistant']),
+    content: z.array(z.looseObject({ type: z.string() })),
+    stop_reason: z.string().nullable(),
+    created_at: z.iso.datetime(),
+  })
+  .meta({ id: 'Message' });
+export type MessageView = z.output<typeof messageView>;
+
+/** Times leave the server as RFC 3339 in UTC. */
+export function toTime(milliseconds: number): string {
+  return new Date(milliseconds).toISOString();
+}
+
+export function viewSession(session: Session): SessionView {
+  return {
+    id: session.id,
+    title: session.title,
+    model: session.model,
+    system: session.system,
+    metadata: session.metadata,
+    created_at: toTime(session.createdAt),
+    updated_at: toTime(session.updatedAt),
+  };
+}
+
+export function viewMessage(message: Message): MessageView {
+  return {
+    id: message.id,
+    run_id: message.runId,
+    role: message.role,
+    content: message.content,
+    stop_reason: message.stopReason,
+    created_at: toTime(message.createdAt),
+  };
+}
