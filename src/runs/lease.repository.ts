@@ -1,0 +1,127 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { type RawBuilder, type Selectable, sql } from 'kysely';
+import { Database } from '../database/database.js';
+import { newId } from '../database/ids.js';
+import type { RunsTable } from '../database/schema.js';
+import type { Run } from './run.js';
+import { toRun } from './run.repository.js';
+import { runsConfig, type RunsConfig } from './runs.config.js';
+
+/** Free to be begun: first in its session, which has nothing active. */
+const BEGINNABLE = sql<boolean>`not exists (
+  select 1 from runs a where a.session_id = r.session_id and a.id <> r.id
+  and (a.status in ('running', 'waiting') or (a.status = 'queued' and a.number < r.number)))`;
+
+/** What a renewal tells of a run that this process still owns. */
+export interface RenewedLease {
+  id: string;
+  cancelRequested: boolean;
+}
+
+/**
+ * Who works on what. A lease is a row's `owner` and `lease_until`, by the database's clock; each change is one
+ * statement, so of several processes one wins. A run that had an owner before gets the next attempt.
+ */
+@Injectable()
+export class LeaseRepository {
+  /** This process. */
+  readonly holder = newId('node');
+
+  constructor(
+    private readonly database: Database,
+    @Inject(runsConfig.KEY) private readonly config: Pick<RunsConfig, 'LEASE_MS'>,
+  ) {}
+
+  get leaseMs(): number {
+    return this.config.LEASE_MS;
+  }
+
+  /** Takes the oldest run that waits for a process: queued and first in its session, or left by a dead owner. */
+  async claimNext(): Promise<Run | undefined> {
+    const candidate = sql`select r.id from runs r
+      where (r.status = 'queued' and ${this.free} and ${BEGINNABLE}) or (r.status = 'running' and ${this.free})
+      order by r.created_at, r.id limit 1 ${this.database.skipLocked}`;
+    return this.take(sql`id = (${candidate})`, 'running');
+  }
+
+  /** Begins a run that this process has just made, when nothing is before it. */
+  async beginOwn(id: string): Promise<Run | undefined> {
+    const { rows } = await sql<Selectable<RunsTable>>`
+      update runs as r set status = 'running', lease_until = ${this.until}, started_at = ${this.database.now}
+      where r.id = ${id} and r.owner = ${this.holder} and r.status = 'queued' and r.attempt = 1 and ${BEGINNABLE}
+      returning *`.execute(this.database.kysely);
+    return rows[0] && toRun(rows[0]);
+  }
+
+  /** Leaves a run that this process has made to whoever comes first, still in its first attempt. */
+  async offerOwn(id: string): Promise<void> {
+    await sql`update runs set owner = null, lease_until = null
+      where id = ${id} and owner = ${this.holder} and status = 'queued' and attempt = 1`.execute(
+      this.database.kysely,
+    );
+  }
+
+  /** Takes a run that no living process holds, to end it: its status stays as it is. */
+  async claimToEnd(id: string): Promise<Run | undefined> {
+    const condition = sql`id in (select r.id from runs r where r.id = ${id}
+      and r.status in ('queued', 'running', 'waiting') and ${this.free})`;
+    return this.take(condition, 'unchanged');
+  }
+
+  /** Prolongs the leases of these runs; those that are not in the answer are lost. */
+  async renew(ids: string[]): Promise<RenewedLease[]> {
+    if (ids.length === 0) return [];
+    const rows = await this.database.kysely
+      .updateTable('runs')
+      .set({ lease_until: this.until })
+      .where('id', 'in', ids)
+      .where('owner', '=', this.holder)
+      .where('status', 'in', ['running', 'waiting', 'queued'])
+      .returning(['id', 'cancel_requested_at'])
+      .execute();
+    return rows.map((row) => ({ id: row.id, cancelRequested: row.cancel_requested_at !== null }));
+  }
+
+  /** Gives a run back, so that any process goes on with it at once. */
+  async release(run: Run): Promise<void> {
+    await this.database.kysely
+      .updateTable('runs')
+      .set({ lease_until: 0 })
+      .where('id', '=', run.id)
+      .where('attempt', '=', run.attempt)
+      .where('owner', '=', this.holder)
+      .where('status', 'in', ['queued', 'running'])
+      .execute();
+  }
+
+  /** Where no other process can hold a lease, those found at start belong to the dead. */
+  async releaseDead(): Promise<void> {
+    if (!this.database.exclusive) return;
+    await this.database.kysely
+      .updateTable('runs')
+      .set({ lease_until: 0 })
+      .where('status', 'in', ['queued', 'running'])
+      .where('lease_until', 'is not', null)
+      .execute();
+  }
+
+  private get free(): RawBuilder<boolean> {
+    return sql<boolean>`(r.lease_until is null or r.lease_until < ${this.database.now})`;
+  }
+
+  private get until(): RawBuilder<number> {
+    return sql<number>`${this.database.now} + cast(${this.leaseMs} as integer)`;
+  }
+
+  private async take(
+    condition: RawBuilder<unknown>,
+    status: 'running' | 'unchanged',
+  ): Promise<Run | undefined> {
+    const begin = sql`, status = 'running', started_at = coalesce(started_at, ${this.database.now})`;
+    const { rows } = await sql<Selectable<RunsTable>>`
+      update runs set owner = ${this.holder}, lease_until = ${this.until},
+        attempt = attempt + case when owner is null then 0 else 1 end${status === 'running' ? begin : sql``}
+      where ${condition} returning *`.execute(this.database.kysely);
+    return rows[0] && toRun(rows[0]);
+  }
+}

@@ -1,0 +1,57 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import { EventLog, type LogWriter } from '../../event-log/event-log.js';
+import { LanguageModel } from '../../model/language-model.js';
+import { modelConfig, type ModelConfig } from '../../model/model.config.js';
+import { MessageRepository } from '../../sessions/message.repository.js';
+import { SessionRepository } from '../../sessions/session.repository.js';
+import { ToolCaller } from '../../tools/tool-caller.js';
+import { ToolRegistry } from '../../tools/tool-registry.js';
+import type { Run } from '../run.js';
+import { RunRepository } from '../run.repository.js';
+import { runsConfig, type RunsConfig } from '../runs.config.js';
+import { AgentLoop, type LoopDependencies } from './agent-loop.js';
+import { ToolLedgerRepository } from './tool-ledger.repository.js';
+
+/** What loops read and write. */
+@Injectable()
+export class LoopStores {
+  constructor(
+    readonly log: EventLog,
+    readonly runs: RunRepository,
+    readonly sessions: SessionRepository,
+    readonly messages: MessageRepository,
+    readonly ledger: ToolLedgerRepository,
+  ) {}
+}
+
+/** Makes the loop for each claimed run. */
+@Injectable()
+export class AgentLoopFactory {
+  private readonly logger = new Logger('AgentLoop');
+  private readonly dependencies: LoopDependencies;
+
+  constructor(
+    stores: LoopStores,
+    model: LanguageModel,
+    registry: ToolRegistry,
+    caller: ToolCaller,
+    @Inject(runsConfig.KEY) runs: RunsConfig,
+    @Inject(modelConfig.KEY) models: ModelConfig,
+  ) {
+    this.dependencies = {
+      ...stores,
+      model,
+      registry,
+      caller,
+      limits: { maxTurns: runs.MAX_TURNS, toolTimeoutMs: runs.TOOL_TIMEOUT_MS, maxTokens: models.MAX_TOKENS },
+      delay: (milliseconds, signal) => sleep(milliseconds, undefined, { signal }),
+      random: Math.random,
+      onUnexpected: (error, run) => this.logger.error({ err: error, run_id: run.id }, 'A run failed'),
+    };
+  }
+
+  create(run: Run, writer: LogWriter, signal: AbortSignal, isMoving: () => boolean): AgentLoop {
+    return new AgentLoop(run, writer, signal, isMoving, this.dependencies);
+  }
+}

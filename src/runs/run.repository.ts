@@ -1,0 +1,211 @@
+import { Injectable } from '@nestjs/common';
+import { type RawBuilder, type Selectable, sql } from 'kysely';
+import type { Owner } from '../auth/principal.js';
+import { Database, type Queryable } from '../database/database.js';
+import type { RunsTable } from '../database/schema.js';
+import { AppError } from '../errors/app-error.js';
+import type { RunStatus, Usage } from '../event-log/run-event.js';
+import type { Run, RunEnd } from './run.js';
+
+export interface NewRun {
+  id: string;
+  owner: Owner;
+  sessionId: string;
+  model: string;
+  principal: Run['principal'];
+  onDisconnect: Run['onDisconnect'];
+  usage: Usage;
+  /** The process that makes it, and for how long it alone may begin it. */
+  holder: string;
+  leaseMs: number;
+}
+
+const OPEN = ['queued', 'running', 'waiting'];
+
+/** Runs as their owners see them, and the writes that only the holder of the lease may do. */
+@Injectable()
+export class RunRepository {
+  constructor(private readonly database: Database) {}
+
+  /** Adds a run to a session whose row the transaction has locked. */
+  async create(on: Queryable, run: NewRun): Promise<Run> {
+    const { now } = this.database;
+    const number = on
+      .selectFrom('runs')
+      .select(sql<number>`coalesce(max(number), 0) + 1`.as('next'))
+      .where('session_id', '=', run.sessionId);
+    const row = await on
+      .insertInto('runs')
+      .values({
+        id: run.id,
+        tenant_id: run.owner.tenantId,
+        user_id: run.owner.userId,
+        session_id: run.sessionId,
+        number,
+        status: 'queued',
+        attempt: 1,
+        owner: run.holder,
+        lease_until: sql`${now} + ${run.leaseMs}` as RawBuilder<number>,
+        model: run.model,
+        principal_json: JSON.stringify(run.principal),
+        on_disconnect: run.onDisconnect,
+        usage_json: JSON.stringify(run.usage),
+        created_at: now,
+      })
+      .returningAll()
+      .executeTakeFirstOrThrow();
+    return toRun(row);
+  }
+
+  async find(owner: Owner, id: string): Promise<Run | undefined> {
+    const row = await this.database.kysely
+      .selectFrom('runs')
+      .selectAll()
+      .where('id', '=', id)
+      .where('tenant_id', '=', owner.tenantId)
+      .where('user_id', '=', owner.userId)
+      .executeTakeFirst();
+    return row && toRun(row);
+  }
+
+  /** All runs of a session that is the caller's, newest first. */
+  async list(sessionId: string): Promise<Run[]> {
+    const rows = await this.database.kysely
+      .selectFrom('runs')
+      .selectAll()
+      .where('session_id', '=', sessionId)
+      .orderBy('number', 'desc')
+      .execute();
+    return rows.map(toRun);
+  }
+
+  async findLatest(sessionId: string): Promise<Run | undefined> {
+    const row = await this.database.kysely
+      .selectFrom('runs')
+      .selectAll()
+      .where('session_id', '=', sessionId)
+      .orderBy('number', 'desc')
+      .limit(1)
+      .executeTakeFirst();
+    return row && toRun(row);
+  }
+
+  /** The session's first run with a number above `after`, open ones only where asked for. */
+  async findNext(sessionId: string, after: number, only?: 'open'): Promise<Run | undefined> {
+    let query = this.database.kysely
+      .selectFrom('runs')
+      .selectAll()
+      .where('session_id', '=', sessionId)
+      .where('number', '>', after)
+      .orderBy('number')
+      .limit(1);
+    if (only === 'open') query = query.where('status', 'in', OPEN);
+    const row = await query.executeTakeFirst();
+    return row && toRun(row);
+  }
+
+  async listOpen(sessionId: string, on: Queryable = this.database.kysely): Promise<Run[]> {
+    const rows = await on
+      .selectFrom('runs')
+      .selectAll()
+      .where('session_id', '=', sessionId)
+      .where('status', 'in', OPEN)
+      .orderBy('number')
+      .execute();
+    return rows.map(toRun);
+  }
+
+  /** Leaves word that the run shall end; works before, during and after a claim. */
+  async requestCancel(id: string): Promise<void> {
+    await this.database.kysely
+      .updateTable('runs')
+      .set({ cancel_requested_at: sql`coalesce(cancel_requested_at, ${this.database.now})` })
+      .where('id', '=', id)
+      .where('status', 'in', OPEN)
+      .execute();
+  }
+
+  /**
+   * Moves the run's checkpoint and whatever `work` stores with it in one transaction.
+   * @throws AppError `fenced` when the attempt is over; nothing is stored then.
+   */
+  async checkpoint(
+    run: Run,
+    progress: { seq: number; turns: number; usage: Usage },
+    work: (on: Queryable) => Promise<void>,
+  ): Promise<void> {
+    await this.database.transaction(async (trx) => {
+      const { numUpdatedRows } = await trx
+        .updateTable('runs')
+        .set({
+          checkpoint_seq: progress.seq,
+          turns: progress.turns,
+          usage_json: JSON.stringify(progress.usage),
+        })
+        .where('id', '=', run.id)
+        .where('attempt', '=', run.attempt)
+        .executeTakeFirst();
+      if (numUpdatedRows !== 1n) throw fenced();
+      await work(trx);
+    });
+  }
+
+  /** Stores the final state and frees the session for its next run. */
+  async settle(run: Run, end: RunEnd, work?: (on: Queryable) => Promise<void>): Promise<void> {
+    await this.database.transaction(async (trx) => {
+      const { numUpdatedRows } = await trx
+        .updateTable('runs')
+        .set({
+          status: end.status,
+          stop_reason: end.stopReason,
+          error_code: end.errorCode,
+          usage_json: JSON.stringify(end.usage),
+          last_event_id: end.lastEventId,
+          lease_until: null,
+          ended_at: this.database.now,
+        })
+        .where('id', '=', run.id)
+        .where('attempt', '=', run.attempt)
+        .executeTakeFirst();
+      if (numUpdatedRows !== 1n) throw fenced();
+      await work?.(trx);
+    });
+  }
+
+  async deleteAll(on: Queryable, sessionId: string): Promise<void> {
+    const ids = on.selectFrom('runs').select('id').where('session_id', '=', sessionId);
+    await on.deleteFrom('tool_calls').where('run_id', 'in', ids).execute();
+    await on.deleteFrom('idempotency_keys').where('run_id', 'in', ids).execute();
+    await on.deleteFrom('runs').where('session_id', '=', sessionId).execute();
+  }
+}
+
+function fenced(): AppError {
+  return new AppError('fenced', 'Another process has taken this run over.');
+}
+
+export function toRun(row: Selectable<RunsTable>): Run {
+  return {
+    id: row.id,
+    tenantId: row.tenant_id,
+    userId: row.user_id,
+    sessionId: row.session_id,
+    number: row.number,
+    status: row.status as RunStatus,
+    attempt: row.attempt,
+    leaseUntil: row.lease_until,
+    cancelRequestedAt: row.cancel_requested_at,
+    checkpointSeq: row.checkpoint_seq,
+    model: row.model,
+    principal: JSON.parse(row.principal_json) as Run['principal'],
+    onDisconnect: row.on_disconnect as Run['onDisconnect'],
+    turns: row.turns,
+    usage: JSON.parse(row.usage_json) as Usage,
+    stopReason: row.stop_reason,
+    errorCode: row.error_code,
+    lastEventId: row.last_event_id,
+    createdAt: row.created_at,
+    startedAt: row.started_at,
+    endedAt: row.ended_at,
+  };
+}
