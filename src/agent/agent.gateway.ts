@@ -1,0 +1,58 @@
+import { UseFilters } from '@nestjs/common';
+import { ConnectedSocket, MessageBody, SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
+import { notBuilt } from './not-built.js';
+import type { SocketRequest } from './requests.js';
+import type { AgentSocket } from './socket/agent-socket.js';
+import { SocketErrorFilter } from './socket/socket-error.filter.js';
+import type { SocketReply } from './socket/socket-inbox.js';
+import { SocketRequestPipe } from './socket/socket-request.pipe.js';
+import { SocketViews } from './socket/socket-views.service.js';
+
+/** The socket (wire contract §6): one method an event. Who is asking was settled before the upgrade. */
+@WebSocketGateway({ path: '/api/agent/ws' })
+@UseFilters(SocketErrorFilter)
+export class AgentGateway {
+  constructor(private readonly views: SocketViews) {}
+
+  @SubscribeMessage('start')
+  start(
+    @ConnectedSocket() socket: AgentSocket,
+    @MessageBody(new SocketRequestPipe('start')) request: SocketRequest<'start'>,
+  ): Promise<SocketReply> {
+    return this.views.start(socket, request);
+  }
+
+  @SubscribeMessage('subscribe')
+  subscribe(
+    @ConnectedSocket() socket: AgentSocket,
+    @MessageBody(new SocketRequestPipe('subscribe')) request: SocketRequest<'subscribe'>,
+  ): Promise<SocketReply> {
+    return this.views.subscribe(socket, request);
+  }
+
+  @SubscribeMessage('unsubscribe')
+  unsubscribe(
+    @ConnectedSocket() socket: AgentSocket,
+    @MessageBody(new SocketRequestPipe('unsubscribe')) request: SocketRequest<'unsubscribe'>,
+  ): SocketReply {
+    return this.views.unsubscribe(socket, request);
+  }
+
+  @SubscribeMessage('cancel')
+  cancel(
+    @ConnectedSocket() socket: AgentSocket,
+    @MessageBody(new SocketRequestPipe('cancel')) request: SocketRequest<'cancel'>,
+  ): Promise<SocketReply> {
+    return this.views.cancel(socket, request);
+  }
+
+  @SubscribeMessage('decide')
+  decide(@MessageBody(new SocketRequestPipe('decide')) _request: SocketRequest<'decide'>): never {
+    return notBuilt('Deciding on tool calls');
+  }
+
+  @SubscribeMessage('ping')
+  ping(@MessageBody(new SocketRequestPipe('ping')) _request: SocketRequest<'ping'>): SocketReply {
+    return { data: {} };
+  }
+}

@@ -1,0 +1,45 @@
+import { Module } from '@nestjs/common';
+import { ConfigModule } from '@nestjs/config';
+import { AuthModule } from '../auth/auth.module.js';
+import { runsConfig } from '../runs/runs.config.js';
+import { RunsModule } from '../runs/runs.module.js';
+import { SessionsModule } from '../sessions/sessions.module.js';
+import { ToolsModule } from '../tools/tools.module.js';
+import { agentConfig, type AgentConfig } from './agent.config.js';
+import { AgentController } from './agent.controller.js';
+import { AgentGateway } from './agent.gateway.js';
+import { AgentService } from './agent.service.js';
+import { CatalogController } from './catalog.controller.js';
+import { Drain } from './drain.service.js';
+import { HeartbeatWheel } from './heartbeat-wheel.js';
+import { RunViews } from './run-views.service.js';
+import { RunsController } from './runs.controller.js';
+import { SocketViews } from './socket/socket-views.service.js';
+import { SseStream } from './sse/sse-stream.service.js';
+
+@Module({
+  imports: [
+    ConfigModule.forFeature(agentConfig),
+    ConfigModule.forFeature(runsConfig),
+    AuthModule,
+    RunsModule,
+    SessionsModule,
+    ToolsModule,
+  ],
+  controllers: [AgentController, RunsController, CatalogController],
+  providers: [
+    {
+      provide: HeartbeatWheel,
+      inject: [agentConfig.KEY],
+      useFactory: (config: AgentConfig) => new HeartbeatWheel(config.HEARTBEAT_MS),
+    },
+    AgentService,
+    RunViews,
+    SseStream,
+    SocketViews,
+    AgentGateway,
+    Drain,
+  ],
+  exports: [AgentService],
+})
+export class AgentModule {}

@@ -1,0 +1,175 @@
+import { createHash } from 'node:crypto';
+import { Injectable, Logger } from '@nestjs/common';
+import type { Owner, Principal } from '../auth/principal.js';
+import { AppError } from '../errors/app-error.js';
+import { formatEventId } from '../event-log/event-id.js';
+import { EventLog } from '../event-log/event-log.js';
+import type { Run } from '../runs/run.js';
+import { RunRepository } from '../runs/run.repository.js';
+import { type CancelReceipt, RunsService } from '../runs/runs.service.js';
+import { refuseAgent, SessionsService } from '../sessions/sessions.service.js';
+import { Shutdown } from '../telemetry/shutdown.js';
+import { type Content, textBytes } from './content.js';
+import type { FollowRequest, View, ViewBatch, ViewPlan } from './view-plan.js';
+import { ViewPlanner } from './view-planner.js';
+import { Viewers } from './viewers.js';
+
+/** Text of one message, in bytes of UTF-8, images and files aside. */
+const MAX_TEXT = 1_000_000;
+const RETRY_AFTER_S = 5;
+
+export interface StartRequest {
+  sessionId?: string | undefined;
+  content: Content;
+  agent?: string | undefined;
+  whenBusy?: 'queue' | 'reject' | 'interrupt' | 'steer';
+  onDisconnect?: Run['onDisconnect'];
+  /** Said again with the same request within 24 hours, it answers with the same run. */
+  idempotencyKey?: string | undefined;
+}
+
+/**
+ * The agent, for everybody who is not the agent: start a run, follow it, cancel it.
+ *
+ * SSE, WebSocket and any provider of an application use this one service. Whoever follows only reads the log:
+ * following, leaving and coming back changes nothing about a run.
+ */
+@Injectable()
+export class AgentService {
+  private readonly logger = new Logger('AgentService');
+  private readonly viewers = new Viewers((run) => this.cancelLeft(run));
+
+  constructor(
+    private readonly sessions: SessionsService,
+    private readonly runs: RunsService,
+    private readonly records: RunRepository,
+    private readonly log: EventLog,
+    private readonly shutdown: Shutdown,
+  ) {}
+
+  /**
+   * Starts a run, and a session for it when none is named. The run does not depend on who watches.
+   * @throws AppError `not_found` (session), `session_busy`, `idempotency_mismatch`, `payload_too_large`, `draining`.
+   */
+  async start(principal: Principal, request: StartRequest): Promise<Run> {
+    if (this.shutdown.begun) {
+      throw new AppError('draining', 'The server is shutting down: try again in a moment.', {
+        retryAfter: RETRY_AFTER_S,
+      });
+    }
+    refuseAgent(request.agent);
+    const whenBusy = request.whenBusy ?? 'queue';
+    if (whenBusy === 'steer') throw new AppError('not_implemented', '`steer` is not built yet: use `queue`.');
+    const content =
+      typeof request.content === 'string'
+        ? [{ type: 'text' as const, text: request.content }]
+        : request.content;
+    if (textBytes(content) >= MAX_TEXT) {
+      throw new AppError('payload_too_large', `A message holds less than ${MAX_TEXT} bytes of text.`);
+    }
+    if (request.sessionId !== undefined) await this.sessions.find(principal, request.sessionId);
+    const { userId, tenantId, email, roles } = principal;
+    return this.runs.start({
+      principal: { userId, tenantId, email, roles },
+      sessionId: request.sessionId ?? null,
+      content,
+      whenBusy,
+      onDisconnect: request.onDisconnect ?? 'continue',
+      idempotency: fingerprint(request),
+    });
+  }
+
+  /**
+   * The events of a session's runs for one viewer: each once, in order, from its cursor on.
+   * Nothing is read before the batches are asked for, one by one; aborting their signal ends them quietly.
+   * @throws AppError `not_found` for a session or run that is not the caller's.
+   */
+  async follow(owner: Owner, request: FollowRequest): Promise<View> {
+    const session = await this.sessions.find(owner, request.sessionId);
+    const find = async (runId: string) => {
+      const run = await this.records.find(owner, runId);
+      return run?.sessionId === session.id ? run : undefined;
+    };
+    const wanted = request.runId === undefined ? undefined : await find(request.runId);
+    if (request.runId !== undefined && wanted === undefined) {
+      throw new AppError('not_found', 'There is no such run.');
+    }
+    const planner = new ViewPlanner(this.log, {
+      find,
+      latest: () => this.records.findLatest(session.id),
+      firstOpen: () => this.records.findNext(session.id, 0, 'open'),
+    });
+    const plan = await planner.plan(request, wanted);
+    if (plan === undefined) return 'over';
+    return { plan, batches: (signal) => this.read(plan, signal) };
+  }
+
+  /** @returns when nothing of the run can follow any more but what is in its log. @throws AppError `not_found`. */
+  cancel(owner: Owner, runId: string): Promise<CancelReceipt> {
+    return this.runs.cancel(owner, runId);
+  }
+
+  find(owner: Owner, runId: string): Promise<Run> {
+    return this.runs.find(owner, runId);
+  }
+
+  /** All runs of a session, newest first. */
+  async list(owner: Owner, sessionId: string): Promise<Run[]> {
+    const session = await this.sessions.find(owner, sessionId);
+    return this.records.list(session.id);
+  }
+
+  /** Id of the last event of a run, for who wants to follow from now on. */
+  async lastEventId(run: Run): Promise<string | null> {
+    if (run.lastEventId !== null) return run.lastEventId;
+    const end = await this.log.end(run.id);
+    return end === undefined ? null : formatEventId({ runId: run.id, ...end });
+  }
+
+  /** Ends what runs in the session and deletes all of it. */
+  async remove(owner: Owner, sessionId: string): Promise<void> {
+    const session = await this.sessions.find(owner, sessionId);
+    await this.runs.remove(owner, session.id);
+  }
+
+  private async *read(plan: ViewPlan, signal: AbortSignal): AsyncGenerator<ViewBatch, void> {
+    if (plan.isReset) yield { reset: { after: null, reason: 'cursor_not_found' } };
+    let after = plan.afterSeq;
+    let run = plan.run ?? (await this.runs.waitForNext(plan.sessionId, plan.afterNumber, signal));
+    while (run !== undefined) {
+      yield* this.readRun(run, after, signal);
+      if (!plan.follow || signal.aborted) return;
+      run = await this.runs.waitForNext(plan.sessionId, run.number, signal);
+      after = 0;
+    }
+  }
+
+  private async *readRun(run: Run, after: number, signal: AbortSignal): AsyncGenerator<ViewBatch, void> {
+    const endsWhenLeft = run.onDisconnect === 'cancel';
+    if (endsWhenLeft) this.viewers.enter(run);
+    try {
+      yield* this.log.follow(run.id, after, signal);
+    } finally {
+      if (endsWhenLeft) this.viewers.leave(run);
+    }
+  }
+
+  private cancelLeft(run: Run): void {
+    if (this.shutdown.begun) return;
+    this.runs
+      .cancel(run, run.id)
+      .catch((error: unknown) =>
+        this.logger.warn({ err: error, run_id: run.id }, 'A run that was left could not be cancelled'),
+      );
+  }
+}
+
+/** The request as it counts for its key: everything that would make it another one. */
+function fingerprint(request: StartRequest): { key: string; fingerprint: string } | null {
+  const { idempotencyKey, ...rest } = request;
+  if (idempotencyKey === undefined) return null;
+  return {
+    key: idempotencyKey,
+    fingerprint: createHash('sha256').update(JSON.stringify(rest)).digest('hex'),
+  };
+}

@@ -1,0 +1,6 @@
+import { AppError } from '../errors/app-error.js';
+
+/** Parts of the contract that come later say so. */
+export function notBuilt(what: string): never {
+  throw new AppError('not_implemented', `${what} is not built yet.`);
+}

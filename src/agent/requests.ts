@@ -1,0 +1,82 @@
+import { z } from 'zod';
+import { content } from './content.js';
+
+const whenBusy = z.enum(['queue', 'reject', 'interrupt', 'steer']).default('queue');
+const name = z.string().max(200);
+/** Ids are only looked up, so any text of bounded length is a question that can be answered. */
+const id = z.string().min(1).max(100);
+export const idempotencyKey = z
+  .string()
+  .regex(/^[\x20-\x7e]{1,255}$/, 'must be 1 to 255 printable ASCII characters');
+const decision = { decision: z.enum(['approve', 'deny']), reason: z.string().max(10_000).optional() };
+
+export const postMessage = z.strictObject({ content, when_busy: whenBusy }).meta({ id: 'PostMessage' });
+export type PostMessage = z.output<typeof postMessage>;
+
+export const startStream = z
+  .strictObject({
+    session_id: id.optional(),
+    content,
+    agent: name.optional(),
+    when_busy: whenBusy,
+    on_disconnect: z.enum(['continue', 'cancel']).default('continue'),
+  })
+  .meta({ id: 'StartStream' });
+export type StartStream = z.output<typeof startStream>;
+
+/** Other parameters are ignored: browsers and proxies add some of their own. */
+export const readStream = z.object({
+  session_id: id,
+  run_id: id.optional(),
+  last_event_id: z.string().optional(),
+  follow: z
+    .enum(['true', 'false'])
+    .default('false')
+    .transform((text) => text === 'true'),
+});
+export type ReadStream = z.output<typeof readStream>;
+
+export const decide = z.strictObject(decision).meta({ id: 'Decide' });
+export type Decide = z.output<typeof decide>;
+
+/** What a client can say on the socket: the `data` of each of its events. */
+export const socketRequests = {
+  start: z.strictObject({
+    session_id: id.optional(),
+    content,
+    agent: name.optional(),
+    when_busy: whenBusy,
+    idempotency_key: idempotencyKey.optional(),
+  }),
+  subscribe: z
+    .strictObject({
+      session_id: id.optional(),
+      run_id: id.optional(),
+      last_event_id: z.string().optional(),
+      follow: z.boolean().default(false),
+    })
+    .refine(
+      (data) => data.session_id !== undefined || data.run_id !== undefined,
+      'needs session_id or run_id',
+    ),
+  unsubscribe: z
+    .strictObject({ session_id: id.optional(), run_id: id.optional() })
+    .refine(
+      (data) => data.session_id !== undefined || data.run_id !== undefined,
+      'needs session_id or run_id',
+    ),
+  cancel: z.strictObject({ run_id: id }),
+  decide: z.strictObject({ run_id: id, tool_call_id: id, ...decision }),
+  ping: z.strictObject({}).default({}),
+} as const;
+
+export type SocketEvent = keyof typeof socketRequests;
+export type SocketRequest<E extends SocketEvent> = z.output<(typeof socketRequests)[E]>;
+
+/** The frame around it. `ref` comes back in the reply. */
+export const socketFrame = z.strictObject({
+  event: z.string().max(100),
+  data: z.unknown().optional(),
+  id: z.unknown().optional(),
+  ref: z.union([z.string().max(200), z.number()]).optional(),
+});

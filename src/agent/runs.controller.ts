@@ -1,0 +1,73 @@
+import { Body, Controller, Delete, Get, HttpCode, HttpStatus, Param, Post } from '@nestjs/common';
+import { ApiOperation, ApiTags } from '@nestjs/swagger';
+import { CurrentPrincipal } from '../auth/access.decorator.js';
+import type { Principal } from '../auth/principal.js';
+import { AgentService } from './agent.service.js';
+import { IdempotencyKey } from './idempotency-key.decorator.js';
+import { notBuilt } from './not-built.js';
+import { type Decide, decide, type PostMessage, postMessage } from './requests.js';
+import { RunViews } from './run-views.service.js';
+import { type ReceiptView, type RunView, viewReceipt } from './views.js';
+
+@ApiTags('runs')
+@Controller('api/agent')
+export class RunsController {
+  constructor(
+    private readonly agent: AgentService,
+    private readonly views: RunViews,
+  ) {}
+
+  @ApiOperation({ summary: 'Say something: starts a run' })
+  @Post('sessions/:id/messages')
+  @HttpCode(HttpStatus.ACCEPTED)
+  async post(
+    @CurrentPrincipal() principal: Principal,
+    @Param('id') sessionId: string,
+    @Body({ schema: postMessage }) body: PostMessage,
+    @IdempotencyKey() idempotencyKey: string | undefined,
+  ): Promise<{ run: RunView }> {
+    const { content, when_busy: whenBusy } = body;
+    return { run: await this.views.start(principal, { sessionId, content, whenBusy, idempotencyKey }) };
+  }
+
+  @ApiOperation({ summary: 'Runs of a session, newest first' })
+  @Get('sessions/:id/runs')
+  async list(
+    @CurrentPrincipal() principal: Principal,
+    @Param('id') sessionId: string,
+  ): Promise<{ data: RunView[] }> {
+    return { data: await this.views.list(principal, sessionId) };
+  }
+
+  @ApiOperation({ summary: 'One run' })
+  @Get('runs/:id')
+  find(@CurrentPrincipal() principal: Principal, @Param('id') id: string): Promise<RunView> {
+    return this.views.find(principal, id);
+  }
+
+  @ApiOperation({ summary: 'End a run; the receipt comes when nothing of it can follow' })
+  @Post('runs/:id/cancel')
+  @HttpCode(HttpStatus.OK)
+  async cancel(@CurrentPrincipal() principal: Principal, @Param('id') id: string): Promise<ReceiptView> {
+    return viewReceipt(await this.agent.cancel(principal, id));
+  }
+
+  @ApiOperation({ summary: 'Delete a conversation; what runs in it is cancelled' })
+  @Delete('sessions/:id')
+  @HttpCode(HttpStatus.NO_CONTENT)
+  remove(@CurrentPrincipal() principal: Principal, @Param('id') sessionId: string): Promise<void> {
+    return this.agent.remove(principal, sessionId);
+  }
+
+  @ApiOperation({ summary: 'Not built yet: copy a conversation up to a message' })
+  @Post('sessions/:id/fork')
+  fork(): never {
+    return notBuilt('Forking a session');
+  }
+
+  @ApiOperation({ summary: 'Not built yet: approve or deny a tool call' })
+  @Post('runs/:id/tool_calls/:toolCallId/decision')
+  decide(@Body({ schema: decide }) _body: Decide): never {
+    return notBuilt('Deciding on tool calls');
+  }
+}

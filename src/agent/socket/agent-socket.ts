@@ -1,0 +1,99 @@
+import { WebSocket } from 'ws';
+import type { Principal } from '../../auth/principal.js';
+import type { AppError } from '../../errors/app-error.js';
+import type { Beating } from '../heartbeat-wheel.js';
+import { MessageLimits } from './message-limits.js';
+
+/** Close codes (RFC 6455 §7.4.1; 4401 is the wire contract's). */
+export const CLOSE = {
+  unsupported: 1003,
+  policy: 1008,
+  restart: 1012,
+  unauthenticated: 4401,
+} as const;
+
+/** The name by which a client knows its request. */
+export type Ref = string | number | undefined;
+
+/** One thing that a socket watches. */
+export interface Subscription {
+  /** What the client named: a run's or a session's id. */
+  key: string;
+  sessionId: string;
+  follow: boolean;
+  /** The run that is read now, and the last of its events that was sent. */
+  runId: string | undefined;
+  lastEventId: string | undefined;
+  stop: AbortController;
+}
+
+/** A viewer's socket: who it is, what it watches, how much it may say. */
+export class AgentSocket extends WebSocket {
+  readonly subscriptions = new Map<string, Subscription>();
+  readonly limits = new MessageLimits(() => performance.now());
+  private owner: Principal | undefined;
+  private isAlive = true;
+  private closing: AbortController | undefined;
+  private work: Promise<void> = Promise.resolve();
+
+  /** Who opened it; known since the handshake. */
+  get principal(): Principal {
+    if (this.owner === undefined) throw new Error('The socket was used before its handshake was over.');
+    return this.owner;
+  }
+
+  belongTo(principal: Principal): void {
+    this.owner = principal;
+  }
+
+  /** Aborted when the socket is closed. */
+  get closed(): AbortSignal {
+    if (this.closing === undefined) {
+      const closing = new AbortController();
+      this.closing = closing;
+      this.once('close', () => closing.abort());
+      if (this.readyState === WebSocket.CLOSED) closing.abort();
+    }
+    return this.closing.signal;
+  }
+
+  /** Does the client's requests one after the other, in the order in which they came. */
+  enqueue(task: () => Promise<void>): void {
+    this.work = this.work.then(task, task);
+  }
+
+  /** Sends frames; resolved when the last is handed to the network, so who waits never runs ahead of the viewer. */
+  sendAll(frames: readonly string[]): Promise<void> {
+    if (frames.length === 0 || this.readyState !== WebSocket.OPEN) return Promise.resolve();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const last = frames.length - 1;
+    for (const [index, frame] of frames.entries())
+      this.send(frame, index === last ? () => resolve() : undefined);
+    return promise;
+  }
+
+  acknowledge(ref: Ref, data: unknown): void {
+    void this.sendAll([JSON.stringify({ event: 'ack', ref, data })]);
+  }
+
+  reject(ref: Ref, { code, message, errors }: AppError): void {
+    const data = { code, error: message, ...(errors === undefined ? {} : { errors }) };
+    void this.sendAll([JSON.stringify({ event: 'rejected', ref, data })]);
+  }
+
+  /** Pings, or ends a peer that did not answer the ping before. */
+  beat(beating: Beating): void {
+    if (this.readyState !== WebSocket.OPEN) return;
+    if (!this.isAlive) {
+      beating.remove();
+      this.terminate();
+      return;
+    }
+    this.isAlive = false;
+    this.ping();
+  }
+
+  heard(): void {
+    this.isAlive = true;
+  }
+}

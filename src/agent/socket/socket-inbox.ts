@@ -1,0 +1,84 @@
+import { AppError } from '../../errors/app-error.js';
+import { socketFrame } from '../requests.js';
+import { type AgentSocket, CLOSE, type Ref } from './agent-socket.js';
+
+/** What Nest hands an adapter: one method of the gateway. */
+export interface MessageHandler {
+  message: string;
+  callback(message: SocketMessage): unknown;
+}
+
+/** A client's request on its way to the gateway. */
+export interface SocketMessage {
+  data: unknown;
+  ref: Ref;
+}
+
+/** What the gateway answers: `data` goes into the `ack`, then `afterwards` begins what follows it. */
+export interface SocketReply {
+  data: unknown;
+  afterwards?: () => void;
+}
+
+/** Reads what a client sends, within its limits, and answers every request: with `ack` or with `rejected`. */
+export class SocketInbox {
+  private readonly handlers: Map<string, MessageHandler>;
+
+  constructor(
+    private readonly socket: AgentSocket,
+    handlers: readonly MessageHandler[],
+  ) {
+    this.handlers = new Map(handlers.map((handler) => [handler.message, handler]));
+  }
+
+  open(): void {
+    this.socket.on('message', (data: Buffer, isBinary: boolean) => this.receive(data, isBinary));
+    this.socket.on('ping', () => this.isAllowed());
+    this.socket.on('pong', () => this.socket.heard());
+  }
+
+  private receive(data: Buffer, isBinary: boolean): void {
+    this.socket.heard();
+    if (!this.isAllowed()) return;
+    if (isBinary) return this.socket.close(CLOSE.unsupported, 'text frames only');
+    const frame = socketFrame.safeParse(parseJson(data.toString()));
+    if (!frame.success) return this.refuse(undefined, 'Send one JSON object: {"event", "data", "ref"?}.');
+    const { event, data: payload, ref } = frame.data;
+    const handler = this.handlers.get(event);
+    if (handler === undefined) {
+      return this.refuse(
+        ref,
+        `There is no event ${JSON.stringify(event)}. Known: ${[...this.handlers.keys()].join(', ')}.`,
+      );
+    }
+    this.socket.enqueue(() => this.answer(handler, { data: payload, ref }));
+  }
+
+  /** A refusal by the gateway is answered by its filter, and comes back as undefined. */
+  private async answer(handler: MessageHandler, message: SocketMessage): Promise<void> {
+    const reply = (await handler.callback(message)) as SocketReply | undefined;
+    if (reply === undefined) return;
+    this.socket.acknowledge(message.ref, reply.data);
+    reply.afterwards?.();
+  }
+
+  private isAllowed(): boolean {
+    if (this.socket.limits.countMessage()) return true;
+    this.socket.close(CLOSE.policy, 'too many messages');
+    return false;
+  }
+
+  private refuse(ref: Ref, message: string): void {
+    this.socket.reject(ref, new AppError('invalid_request', message));
+    if (!this.socket.limits.countMalformed()) this.socket.close(CLOSE.policy, 'too many malformed messages');
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    // Not JSON is as wrong as the wrong JSON; the schema says no to both.
+    return error;
+  }
+}

@@ -1,0 +1,68 @@
+import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
+import type { HeartbeatWheel } from '../heartbeat-wheel.js';
+import { isViewerReset, type ViewBatch } from '../view-plan.js';
+import { ssePage, sseReset } from './sse-frames.js';
+
+/** Silent in every known client: a comment line without the blank line that would end a block. */
+const HEARTBEAT = ': hb\n';
+const RETRY_MS = { least: 1_000, most: 3_000 };
+
+/** Headers of a stream (wire contract §5); `X-Accel-Buffering` keeps nginx from holding events back. */
+export const STREAM_HEADERS = {
+  'Content-Type': 'text/event-stream; charset=utf-8',
+  'Cache-Control': 'no-cache, no-store, no-transform',
+  'X-Accel-Buffering': 'no',
+};
+
+/**
+ * Writes a viewer's batches to a response whose headers are out. The next batch is taken only when the socket has
+ * room for it, so a viewer that does not read costs its cursor and the socket's buffer.
+ * @returns when the batches end or `signal` is aborted; it never throws for a viewer that left.
+ */
+export async function writeEvents(
+  response: ServerResponse,
+  batches: AsyncIterable<ViewBatch>,
+  signal: AbortSignal,
+  wheel: HeartbeatWheel,
+): Promise<void> {
+  const beating = wheel.add(() => {
+    if (!response.writableNeedDrain && !response.writableEnded) response.write(HEARTBEAT);
+  });
+  let retry: string | undefined = retryLine();
+  try {
+    for await (const batch of batches) {
+      if (signal.aborted || response.destroyed) return;
+      const hasRoom = writeBatch(response, batch, retry);
+      retry = undefined;
+      beating.touch();
+      if (!hasRoom) await drained(response, signal);
+    }
+  } finally {
+    beating.remove();
+  }
+}
+
+function writeBatch(response: ServerResponse, batch: ViewBatch, retry: string | undefined): boolean {
+  response.cork();
+  // Stands in the block of the first event: a block of its own would reach some clients as an empty message.
+  if (retry !== undefined) response.write(retry);
+  let hasRoom = true;
+  if (isViewerReset(batch)) hasRoom = response.write(sseReset(batch));
+  else for (const page of batch) hasRoom = response.write(ssePage(page));
+  response.uncork();
+  return hasRoom;
+}
+
+/** Spread out, so that viewers who lost one server do not all come to the next at once. */
+function retryLine(): string {
+  const { least, most } = RETRY_MS;
+  return `retry: ${Math.round(least + Math.random() * (most - least))}\n`;
+}
+
+async function drained(response: ServerResponse, signal: AbortSignal): Promise<void> {
+  if (!response.writableNeedDrain) return;
+  await once(response, 'drain', { signal }).catch((error: unknown) => {
+    if (!signal.aborted) throw error;
+  });
+}

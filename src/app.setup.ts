@@ -1,0 +1,53 @@
+import type { Server } from 'node:http';
+import { type DynamicModule, StandardSchemaValidationPipe, type Type } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import helmet from 'helmet';
+import { AgentSocketAdapter } from './agent/socket/agent-socket.adapter.js';
+import { AppModule } from './app.module.js';
+import { authConfig, type AuthConfig } from './auth/auth.config.js';
+import { parseBodies } from './body-parsers.js';
+import { contentSecurityPolicy } from './console/content-security-policy.js';
+import { invalidRequest } from './errors/invalid-request.js';
+import { ProblemFilter } from './errors/problem.filter.js';
+import { OpenApiModule } from './openapi/openapi.module.js';
+import { refuseOddRequests } from './request-hygiene.js';
+import { serverConfig, type ServerConfig } from './server.config.js';
+import { TelemetryModule } from './telemetry/telemetry.module.js';
+
+/** Milliseconds in which a client has to send its headers, or to be done with its handshake. */
+const HEADERS_TIMEOUT_MS = 10_000;
+
+/**
+ * The application as every instance has it, in tests too; it does not listen yet.
+ * @param module the modules of the application; a test adds its own around `AppModule`.
+ */
+export async function createApp(module: Type | DynamicModule = AppModule): Promise<NestExpressApplication> {
+  const app = await NestFactory.create<NestExpressApplication>(module, {
+    abortOnError: false,
+    bodyParser: false,
+    bufferLogs: true,
+    // Streams are ended by agent/drain.service.ts first; what is open after that is cut.
+    forceCloseConnections: true,
+  });
+  TelemetryModule.attach(app);
+  refuseOddRequests(app);
+  secure(app);
+  parseBodies(app);
+  app.useGlobalPipes(new StandardSchemaValidationPipe({ exceptionFactory: invalidRequest }));
+  app.useGlobalFilters(new ProblemFilter());
+  app.useWebSocketAdapter(new AgentSocketAdapter(app));
+  OpenApiModule.attach(app);
+  return app;
+}
+
+function secure(app: NestExpressApplication): void {
+  const { TRUST_PROXY } = app.get<ServerConfig>(serverConfig.KEY);
+  if (TRUST_PROXY !== undefined) app.set('trust proxy', TRUST_PROXY);
+  app.disable('x-powered-by');
+  app.use(helmet({ contentSecurityPolicy }));
+  const { allowedOrigins } = app.get<AuthConfig>(authConfig.KEY, { strict: false });
+  if (allowedOrigins !== null) app.enableCors({ origin: allowedOrigins, credentials: true });
+  const server = app.getHttpServer() as Server;
+  server.headersTimeout = HEADERS_TIMEOUT_MS;
+}

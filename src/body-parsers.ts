@@ -1,0 +1,40 @@
+import type { IncomingMessage } from 'node:http';
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import { json, type NextFunction, type Request, type Response } from 'express';
+import { AppError } from './errors/app-error.js';
+
+/** Bodies that hold images or documents, and all others. */
+const CONTENT_LIMIT = 10_000_000;
+const OTHER_LIMIT = 256_000;
+const CONTENT_ROUTES = ['/api/agent/stream', '/api/agent/sessions/:id/messages'];
+/** Names by which a body could reach a prototype. */
+const FORBIDDEN_NAMES = new Set(['__proto__', 'constructor']);
+const BOM = Buffer.from([0xef, 0xbb, 0xbf]);
+
+/** JSON bodies only, of bounded size, in UTF-8 without a byte order mark (RFC 8259 §8.1), and no name that reaches a prototype. */
+export function parseBodies(app: NestExpressApplication): void {
+  app.use(requireJson);
+  const options = { strict: true, verify, reviver };
+  app.use(CONTENT_ROUTES, json({ ...options, limit: CONTENT_LIMIT }));
+  app.use(json({ ...options, limit: OTHER_LIMIT }));
+}
+
+function verify(_request: IncomingMessage, _response: unknown, body: Buffer, encoding: string): void {
+  if (encoding !== 'utf-8') throw new AppError('unsupported_media_type', 'JSON is sent in UTF-8.');
+  if (body.subarray(0, BOM.length).equals(BOM)) {
+    throw new AppError('invalid_request', 'JSON is sent without a byte order mark.');
+  }
+}
+
+/** Other bodies are refused, not overlooked: a form is what another site's page could send. */
+function requireJson(request: Request, _response: Response, next: NextFunction): void {
+  const hasBody =
+    request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length']) > 0;
+  if (!hasBody || request.is('application/json') !== false) next();
+  else next(new AppError('unsupported_media_type', 'Send JSON, with the content type application/json.'));
+}
+
+function reviver(key: string, value: unknown): unknown {
+  if (!FORBIDDEN_NAMES.has(key)) return value;
+  throw new AppError('invalid_request', `\`${key}\` is not a name that a body may hold.`);
+}

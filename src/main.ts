@@ -1,0 +1,13 @@
+const NEEDED = [22, 22] as const;
+
+/** Only what every Node can run stands here: older ones get one clear line instead of a stack. */
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+if (major < NEEDED[0] || (major === NEEDED[0] && minor < NEEDED[1])) {
+  process.stderr.write(
+    `Agentline needs Node ${NEEDED.join('.')} or newer and runs on ${process.versions.node}: start it with "npm start", which brings its own.\n`,
+  );
+  process.exit(1);
+}
+
+const { serve } = await import('./serve.js');
+await serve();

@@ -1,0 +1,71 @@
+import type { AddressInfo } from 'node:net';
+import type { Server } from 'node:http';
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import { Logger } from 'nestjs-pino';
+import { createApp } from './app.setup.js';
+import { FirstAdministrator } from './auth/first-administrator.service.js';
+import { Database } from './database/database.js';
+import { EnvironmentError } from './errors/environment.js';
+import { LanguageModel } from './model/language-model.js';
+import { serverConfig, type ServerConfig } from './server.config.js';
+
+/** Starts the server and ends the process with it: 0 after SIGTERM or SIGINT, 1 when it cannot start. */
+export async function serve(): Promise<void> {
+  try {
+    const app = await createApp();
+    endWithSignals(app);
+    const { PORT, HOST } = app.get<ServerConfig>(serverConfig.KEY);
+    await app.listen(PORT, HOST);
+    process.stdout.write(banner(app));
+  } catch (error) {
+    process.stderr.write(explain(error));
+    process.exit(1);
+  }
+}
+
+function endWithSignals(app: NestExpressApplication): void {
+  let closing = false;
+  const end = (signal: NodeJS.Signals) => {
+    // Whoever asks twice does not want to wait for the runs.
+    if (closing) process.exit(1);
+    closing = true;
+    app.get(Logger).log(`${signal}: shutting down`);
+    app.close().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        process.stderr.write(explain(error));
+        process.exit(1);
+      },
+    );
+  };
+  process.on('SIGTERM', end);
+  process.on('SIGINT', end);
+}
+
+function banner(app: NestExpressApplication): string {
+  const { address, family, port } = (app.getHttpServer() as Server).address() as AddressInfo;
+  const url = `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
+  const database = app.get(Database, { strict: false }).describe();
+  const hint = app.get(FirstAdministrator, { strict: false }).signInHint;
+  const lines = [
+    ['listens on', url],
+    ['database', database],
+    ['event log', `a table of it`],
+    ['model', app.get(LanguageModel, { strict: false }).describe()],
+    ['next', `open ${url} in a browser${hint === undefined ? '' : ` and sign in as ${hint.email}`}`],
+    ...(hint === undefined ? [] : [['password', `admin_password in ${hint.passwordFile}`]]),
+  ];
+  return `\nAgentline is ready.\n${lines.map(([name = '', value = '']) => `  ${name.padEnd(11)} ${value}\n`).join('')}\n`;
+}
+
+/** What the operator can mend is one line; everything else keeps its stack. */
+function explain(error: unknown): string {
+  if (error instanceof EnvironmentError) return `Agentline cannot start: ${error.message}\n`;
+  if (isPortInUse(error))
+    return `Agentline cannot start: PORT ${error.port} is in use. Stop what uses it, or set another PORT.\n`;
+  return `Agentline cannot start: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`;
+}
+
+function isPortInUse(error: unknown): error is Error & { port: number } {
+  return error instanceof Error && 'code' in error && error.code === 'EADDRINUSE' && 'port' in error;
+}
