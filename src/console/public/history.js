@@ -1,0 +1,50 @@
+import { RunView } from './run-view.js';
+
+/** Messages by their run, in order. */
+export function byRun(messages) {
+  return Map.groupBy(messages, (message) => message.run_id);
+}
+
+/** What the user said at the beginning of a run. */
+export function userText(messages = []) {
+  const said = messages.find((message) => message.role === 'user');
+  if (!said) return '';
+  return said.content.map((block) => (block.type === 'text' ? block.text : `[${block.type}]`)).join('\n\n');
+}
+
+/** A run of the past, from its messages and its final state. */
+export function pastView(run, messages = []) {
+  const view = new RunView();
+  view.apply({ id: '', type: 'run', data: run });
+  for (const { role, content } of messages) {
+    const events = content
+      .filter((block) => role === 'assistant' || block.type === 'tool_result')
+      .map(toEvent);
+    for (const event of events) if (event) view.apply({ id: '', ...event });
+  }
+  view.apply({ id: '', type: 'done', data: run });
+  return view;
+}
+
+/** A content block as the event with which it was first shown; others, like signatures, show nothing. */
+function toEvent(block) {
+  switch (block.type) {
+    case 'text':
+      return { type: 'token', data: { text: block.text } };
+    case 'thinking':
+      return { type: 'thinking', data: { text: block.thinking } };
+    case 'tool_use':
+      return { type: 'tool_call', data: { id: block.id, name: block.name, args: block.input } };
+    case 'tool_result':
+      return { type: 'tool_result', data: toResult(block) };
+    default:
+      return undefined;
+  }
+}
+
+function toResult({ tool_use_id, content, is_error = false }) {
+  const parts = Array.isArray(content)
+    ? content.map((part) => part.text ?? `[${part.type}]`)
+    : [content ?? ''];
+  return { id: tool_use_id, name: 'tool', args: {}, result: parts.join('\n'), is_error };
+}

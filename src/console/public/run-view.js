@@ -1,0 +1,127 @@
+import { element } from './page.js';
+import { cost, tokens } from './format.js';
+import { ToolCard } from './tool-card.js';
+
+const ENDINGS = { completed: 'Done', failed: 'Failed', cancelled: 'Stopped' };
+
+/** Place of an event in its run: the last part of `<run_id>.<attempt>.<seq>`. */
+const seqOf = (id) => Number(id.slice(id.lastIndexOf('.') + 1));
+
+/** One run as it is seen: its events, drawn in order. */
+export class RunView {
+  #events = [];
+  #cards = new Map();
+  #blocks = element('div', { class: 'blocks' });
+  #footer = element('p', { class: 'run-footer quiet' });
+  #last = null;
+  #model = '';
+
+  /** @param {(callId: string, decision: string) => Promise<boolean>} [decide] */
+  constructor(decide = async () => false) {
+    this.decide = decide;
+    this.over = false;
+    this.element = element(
+      'article',
+      { class: 'run', 'aria-label': 'Answer', 'aria-live': 'polite', 'aria-busy': 'true' },
+      this.#blocks,
+      this.#footer,
+    );
+    this.#showProgress('Waiting');
+  }
+
+  /** Draws one event. `reset` takes back what came after its place; an event seen before is left out. */
+  apply(event) {
+    if (event.type === 'reset') return this.#rewind(event.data);
+    const previous = this.#events.at(-1);
+    if (event.id && previous?.id && seqOf(event.id) <= seqOf(previous.id)) return undefined;
+    this.#events.push(event);
+    return this.#draw(event);
+  }
+
+  #rewind({ after, reason }) {
+    const kept = after === null ? [] : this.#events.filter((event) => seqOf(event.id) <= seqOf(after));
+    this.#events = kept;
+    this.#cards.clear();
+    this.#last = null;
+    this.#blocks.replaceChildren();
+    for (const event of kept) this.#draw(event);
+    this.#append('p', 'note quiet', `Repeated from here: ${reason}`);
+    this.#last = null;
+  }
+
+  #draw({ type, data }) {
+    switch (type) {
+      case 'run':
+        this.#model = data.model;
+        return this.#showProgress(
+          { queued: 'Queued', running: 'Working', waiting: 'Waiting for you' }[data.status],
+        );
+      case 'token':
+        return this.#write('answer', data.text);
+      case 'thinking':
+        return this.#write('thinking', data.text);
+      case 'tool_call':
+        return this.#card(data);
+      case 'approval':
+        return this.#card(data).askFor(data.expires_at, (decision) => this.decide(data.id, decision));
+      case 'tool_result':
+        return this.#card(data).finish(data);
+      case 'error':
+        return this.#append(
+          'p',
+          'alarm',
+          data.retryable ? `${data.error} Trying again may help.` : data.error,
+        );
+      case 'done':
+        return this.#end(data);
+      default:
+        return undefined;
+    }
+  }
+
+  /** Text goes on in the block that is last, when it is of the same kind. */
+  #write(kind, text) {
+    if (this.#last?.kind !== kind) {
+      const node = document.createTextNode('');
+      if (kind === 'answer') this.#append('div', 'answer', node);
+      else this.#appendThinking(node);
+      this.#last = { kind, node };
+    }
+    this.#last.node.appendData(text);
+  }
+
+  #appendThinking(node) {
+    const body = element('div', { class: 'thinking-text', dir: 'auto' }, node);
+    this.#blocks.append(element('details', { class: 'thinking' }, element('summary', {}, 'Thinking'), body));
+  }
+
+  #card(call) {
+    const known = this.#cards.get(call.id);
+    if (known) return known;
+    const card = new ToolCard(call);
+    this.#cards.set(call.id, card);
+    this.#blocks.append(card.element);
+    this.#last = null;
+    return card;
+  }
+
+  #append(tag, kind, content) {
+    this.#blocks.append(element(tag, { class: kind, dir: 'auto' }, content));
+    this.#last = null;
+  }
+
+  #showProgress(words) {
+    this.#footer.replaceChildren(element('span', { class: 'pulse', 'aria-hidden': 'true' }), words ?? '');
+  }
+
+  #end({ status, stop_reason, usage, cost_usd }) {
+    this.over = true;
+    for (const card of this.#cards.values()) card.abandon();
+    this.element.setAttribute('aria-busy', 'false');
+    const ending = stop_reason === 'max_tokens' ? 'Cut off at the length limit' : ENDINGS[status];
+    const price = typeof cost_usd === 'number' ? cost(cost_usd) : null;
+    this.#footer.textContent = [ending, this.#model, usage && tokens(usage), price]
+      .filter(Boolean)
+      .join(' · ');
+  }
+}

@@ -1,0 +1,45 @@
+import { Controller, Get } from '@nestjs/common';
+import { ApiOperation, ApiTags } from '@nestjs/swagger';
+import { HealthCheck, HealthCheckService, HealthIndicatorService } from '@nestjs/terminus';
+import { Public } from '../auth/access.decorator.js';
+import { AppError } from '../errors/app-error.js';
+import { Shutdown } from '../telemetry/shutdown.js';
+import { HealthRepository } from './health.repository.js';
+
+/** For whoever starts, watches and balances over processes. */
+@ApiTags('operation')
+@Controller('health')
+@Public()
+export class HealthController {
+  /** Milliseconds in which the database has to answer. */
+  databaseTimeout = 2_000;
+
+  constructor(
+    private readonly health: HealthCheckService,
+    private readonly indicators: HealthIndicatorService,
+    private readonly repository: HealthRepository,
+    private readonly shutdown: Shutdown,
+  ) {}
+
+  @ApiOperation({ summary: 'The process runs; anything but 200 means: start it anew' })
+  @Get('live')
+  @HealthCheck({ noCache: true, swaggerDocumentation: false })
+  live() {
+    return { status: 'ok' };
+  }
+
+  /** 503 from the first moment of a shutdown, and while the database does not answer within 2 s. */
+  @ApiOperation({ summary: 'It can take requests; 503 means: send them to another' })
+  @Get('ready')
+  @HealthCheck({ noCache: true, swaggerDocumentation: false })
+  ready() {
+    if (this.shutdown.begun) throw new AppError('draining', 'The server is shutting down: ask another one.');
+    return this.health.check([
+      () =>
+        this.indicators
+          .check('database')
+          .attempt(() => this.repository.ping())
+          .withTimeout(this.databaseTimeout),
+    ]);
+  }
+}
