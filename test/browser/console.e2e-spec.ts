@@ -1,0 +1,56 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { join } from 'node:path';
+import type { Browser } from 'playwright-core';
+import { ServerProcess } from '../support/server-process.js';
+import { TEST_ENV } from '../support/test-env.js';
+import { hasChromium, launchChromium, openPage, screenshotFolder, type WatchedPage } from './chromium.js';
+
+if (hasChromium()) {
+  describe('the console', () => {
+    let server: ServerProcess;
+    let browser: Browser;
+    let opened: WatchedPage;
+
+    beforeAll(async () => {
+      const offline = { ANTHROPIC_BASE_URL: undefined, ANTHROPIC_API_KEY: undefined };
+      server = await ServerProcess.start({ env: offline });
+      browser = await launchChromium();
+      opened = await openPage(await browser.newContext({ viewport: { width: 1280, height: 800 } }));
+    });
+
+    afterAll(async () => {
+      await browser?.close();
+      await server?.stop();
+    });
+
+    it('signs in, answers with two tools, and stops when told to', async () => {
+      const { page, complaints } = opened;
+      const folder = screenshotFolder('console');
+      const shot = (name: string) => page.screenshot({ path: join(folder, `${name}.png`) });
+      await page.goto(`${server.url}/`);
+      await shot('1-sign-in');
+      await page.getByLabel(/e-?mail/i).fill(TEST_ENV.ADMIN_EMAIL);
+      await page.getByLabel(/password/i).fill(TEST_ENV.ADMIN_PASSWORD);
+      await page.getByRole('button', { name: /sign in/i }).click();
+
+      const box = page.getByLabel('Message');
+      await box.fill('What time is it in Tokyo, and what is 6*7?');
+      await box.press('Enter');
+      const first = page.getByRole('article', { name: 'Answer' }).first();
+      await first.getByText('Done').waitFor();
+      await shot('2-answered');
+      const cards = await first.locator('details.tool summary').allInnerTexts();
+      expect(cards).toHaveLength(2);
+      expect(cards.join()).toMatch(/get_time/);
+      expect(cards.join()).toMatch(/calculate/);
+      expect(await first.locator('.answer').last().innerText()).toMatch(/\b42\b/);
+
+      await box.fill('Tell me a long story about everything there is.');
+      await box.press('Enter');
+      await page.getByRole('button', { name: 'Stop' }).click();
+      await page.getByRole('article', { name: 'Answer' }).nth(1).getByText('Stopped').waitFor();
+      await shot('3-stopped');
+      expect(complaints).toEqual([]);
+    });
+  });
+}

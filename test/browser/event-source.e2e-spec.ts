@@ -1,0 +1,165 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { createServer, type Server } from 'node:http';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
+import { textReply, toolReply } from '../support/anthropic/anthropic-sse.js';
+import { Api, signIn } from '../support/api.js';
+import { faultsOf, textOf, type ViewedEvent } from '../support/event-list.js';
+import { FakeUpstream, type UpstreamCall } from '../support/fake-upstream.js';
+import { ServerProcess } from '../support/server-process.js';
+import { upstreamEnv } from '../support/test-env.js';
+import { until } from '../support/until.js';
+import { hasChromium, launchChromium, openPage, postFromPage, signInPage } from './chromium.js';
+
+const WORDS = Array.from({ length: 60 }, (_, n) => `w${n} `);
+
+/** What the page's script leaves behind for the test. */
+interface Seen {
+  events: ViewedEvent[];
+  opens: number;
+  states: number[];
+}
+
+declare global {
+  var seen: Seen;
+  var source: { readyState: number };
+}
+
+if (hasChromium()) {
+  let upstream: FakeUpstream;
+  let server: ServerProcess;
+  let browser: Browser;
+  let context: BrowserContext;
+
+  beforeAll(async () => {
+    upstream = await FakeUpstream.start(answer);
+    server = await ServerProcess.start({ env: upstreamEnv(upstream.url) });
+    browser = await launchChromium();
+  });
+
+  afterAll(async () => {
+    await browser?.close();
+    await server?.stop();
+    await upstream?.stop();
+  });
+
+  beforeEach(async () => {
+    await context?.close();
+    context = await browser.newContext();
+  });
+
+  describe('new EventSource(url) in a page that is signed in by cookie', () => {
+    it('hears tokens, tools and done, and then stops by itself', async () => {
+      const { page, session } = await pageWithSource();
+      await postFromPage(page, `/api/agent/sessions/${session}/messages`, { content: 'please' });
+      const list = await seenUntilDone(page);
+      expect(faultsOf(list)).toEqual([]);
+      expect(new Set(list.map(({ event }) => event))).toEqual(
+        new Set(['run', 'token', 'tool_call', 'tool_result', 'done']),
+      );
+      expect(textOf(list)).toBe(WORDS.join('') + 'end');
+      await until(
+        'the EventSource to be closed by 204',
+        async () => (await page.evaluate(() => source.readyState)) === 2,
+      );
+    });
+
+    it('goes on by itself, without a handler, when the server is killed in mid-run and comes back', async () => {
+      const { page, session } = await pageWithSource();
+      await postFromPage(page, `/api/agent/sessions/${session}/messages`, { content: 'please' });
+      await until('some words', async () => (await page.evaluate(() => seen.events.length)) > 10);
+      await server.crash();
+      await server.restart();
+      const list = await seenUntilDone(page);
+      expect(faultsOf(list)).toEqual([]);
+      expect(textOf(list)).toBe(WORDS.join('') + 'end');
+      expect(await page.evaluate(() => seen.opens)).toBeGreaterThan(1);
+      const admin = { cookie: await signIn(server.url) };
+      const fresh = await new Api(server.url, '').read(
+        { session_id: session },
+        { headers: { authorization: undefined, ...admin } },
+      );
+      expect(fresh.events).toEqual(list);
+    });
+  });
+
+  describe('a hostile page', () => {
+    let evil: Server;
+
+    beforeAll(async () => {
+      evil = createServer((_request, response) => {
+        response.setHeader('content-type', 'text/html').end('<!doctype html><title>evil</title>');
+      }).listen(0, '127.0.0.1');
+      await once(evil, 'listening');
+    });
+
+    afterAll(() => {
+      evil.close();
+    });
+
+    it.each(['localhost', '127.0.0.1'])(
+      'at http://%s gets nothing by EventSource and nothing by WebSocket',
+      async (host) => {
+        const { page, session } = await pageWithSource();
+        await postFromPage(page, `/api/agent/sessions/${session}/messages`, { content: 'please' });
+        await seenUntilDone(page);
+        const hostile = await context.newPage();
+        await hostile.goto(`http://${host}:${(evil.address() as AddressInfo).port}/`);
+        const caught = await hostile.evaluate(attack, { url: server.url, session });
+        expect(caught).toEqual({ events: 0, sourceState: 2, frames: 0, socketOpened: false });
+      },
+    );
+  });
+
+  /** A page on the server's own origin with a session, its EventSource open as in the README. */
+  async function pageWithSource(): Promise<{ page: Page; session: string }> {
+    const { page } = await openPage(context);
+    await page.goto(`${server.url}/`);
+    await signInPage(page);
+    const { id: session } = await postFromPage<{ id: string }>(page, '/api/agent/sessions', {});
+    await page.evaluate((sessionId) => {
+      globalThis.seen = { events: [], opens: 0, states: [] };
+      const opened = new EventSource(`/api/agent/stream?session_id=${sessionId}`);
+      globalThis.source = opened;
+      opened.addEventListener('open', () => (seen.opens += 1));
+      for (const name of ['run', 'token', 'tool_call', 'tool_result', 'reset', 'done']) {
+        opened.addEventListener(name, (message) => {
+          const { lastEventId, data } = message as unknown as { lastEventId: string; data: string };
+          seen.events.push({ event: name, id: lastEventId, data });
+        });
+      }
+    }, session);
+    return { page, session };
+  }
+}
+
+/** Words, a tool call, and the end. */
+function answer(call: UpstreamCall) {
+  if (call.body.messages.length > 1) return { sse: textReply(['end']) };
+  const calls = [{ id: `toolu_${call.number}`, name: 'get_time', input: {} }];
+  return { sse: toolReply(WORDS, calls), paceMs: 15 };
+}
+
+async function seenUntilDone(page: Page): Promise<ViewedEvent[]> {
+  await until('done in the page', () => page.evaluate(() => seen.events.at(-1)?.event === 'done'), 20_000);
+  return page.evaluate(() => seen.events);
+}
+
+/** Runs in the hostile page: tries both ways with the victim's cookies, and counts what it gets in 2 s. */
+async function attack({ url, session }: { url: string; session: string }) {
+  const caught = { events: 0, sourceState: 0, frames: 0, socketOpened: false };
+  const count = () => (caught.events += 1);
+  const source = new EventSource(`${url}/api/agent/stream?session_id=${session}`, { withCredentials: true });
+  for (const name of ['run', 'token', 'tool_call', 'tool_result', 'done', 'message'])
+    source.addEventListener(name, count);
+  const socket = new WebSocket(`${url.replace('http', 'ws')}/api/agent/ws`, 'agent.v1');
+  socket.addEventListener('open', () => {
+    caught.socketOpened = true;
+    socket.send(JSON.stringify({ event: 'subscribe', data: { session_id: session } }));
+  });
+  socket.addEventListener('message', () => (caught.frames += 1));
+  await new Promise((resolve) => setTimeout(resolve, 2_000));
+  caught.sourceState = source.readyState;
+  return caught;
+}

@@ -1,0 +1,170 @@
+import { z } from 'zod';
+import type { Database } from '../../../src/database/database.js';
+import { newId } from '../../../src/database/ids.js';
+import { SqlEventLog } from '../../../src/event-log/sql/sql-event-log.js';
+import type { LogWriter } from '../../../src/event-log/event-log.js';
+import type { LanguageModel } from '../../../src/model/language-model.js';
+import { IdempotencyRepository } from '../../../src/runs/idempotency.repository.js';
+import { LeaseRepository } from '../../../src/runs/lease.repository.js';
+import { AgentLoop, type LoopDependencies, type LoopResult } from '../../../src/runs/loop/agent-loop.js';
+import { ToolLedgerRepository } from '../../../src/runs/loop/tool-ledger.repository.js';
+import type { Run } from '../../../src/runs/run.js';
+import { RunRepository } from '../../../src/runs/run.repository.js';
+import { type RunStart, RunStarter } from '../../../src/runs/run-starter.service.js';
+import type { Message } from '../../../src/sessions/message.js';
+import { MessageRepository } from '../../../src/sessions/message.repository.js';
+import { SessionRepository } from '../../../src/sessions/session.repository.js';
+import { ToolCaller } from '../../../src/tools/tool-caller.js';
+import { ToolRegistry } from '../../../src/tools/tool-registry.js';
+import type { ToolContext } from '../../../src/tools/tool.js';
+import { linesOf } from './event-lines.js';
+
+export const ADA: Run['principal'] = { userId: 'usr_ada', tenantId: 'default', email: null, roles: ['member'] };
+export const LEASE_MS = 10_000;
+
+export interface LoopOptions {
+  signal?: AbortSignal;
+  isMoving?: () => boolean;
+  limits?: Partial<LoopDependencies['limits']>;
+  /** Puts itself between the loop and what it writes to. */
+  between?: (writer: LogWriter, dependencies: LoopDependencies) => [LogWriter, LoopDependencies];
+}
+
+/** Everything that runs are made of, over one database, without Nest. */
+export class RunBench {
+  readonly log: SqlEventLog;
+  readonly sessions: SessionRepository;
+  readonly messages: MessageRepository;
+  readonly runs: RunRepository;
+  readonly ledger: ToolLedgerRepository;
+  readonly leases: LeaseRepository;
+  readonly idempotency: IdempotencyRepository;
+  readonly starter: RunStarter;
+  readonly registry = new ToolRegistry();
+  /** What the operator was told. */
+  readonly unexpected: unknown[] = [];
+  /** Waits of the loop, in milliseconds; none really waits. */
+  readonly delays: number[] = [];
+  /** Calls that tools really got, as `<tool> <tool call id>`. */
+  readonly effects: string[] = [];
+  private readonly caller = new ToolCaller(this.registry, (error) => this.unexpected.push(error));
+
+  constructor(readonly database: Database) {
+    this.log = new SqlEventLog(database);
+    this.sessions = new SessionRepository(database);
+    this.messages = new MessageRepository(database);
+    this.runs = new RunRepository(database);
+    this.ledger = new ToolLedgerRepository(database);
+    this.leases = this.newLeases();
+    this.idempotency = new IdempotencyRepository(database);
+    const { sessions, messages, runs, idempotency, leases } = this;
+    this.starter = new RunStarter(database, sessions, messages, runs, idempotency, leases);
+  }
+
+  /** Another process that takes leases. */
+  newLeases(): LeaseRepository {
+    return new LeaseRepository(this.database, { LEASE_MS });
+  }
+
+  addTool(
+    name: string,
+    call: (args: Record<string, unknown>, context: ToolContext) => unknown = () => `${name} done`,
+    options: { idempotent?: boolean; timeoutMs?: number } = {},
+  ): void {
+    this.registry.register(
+      {
+        options: { name, description: name, input: z.looseObject({}), ...options },
+        call: async (args, context) => {
+          this.effects.push(`${name} ${context.toolCallId}`);
+          return call(args as Record<string, unknown>, context);
+        },
+      },
+      'a test',
+    );
+  }
+
+  async newSession(owner = ADA): Promise<string> {
+    return (await this.sessions.create(owner, {})).id;
+  }
+
+  /** A run that waits in the queue, held by `leases`. */
+  async queue(start: Partial<RunStart> = {}): Promise<Run> {
+    const created = await this.starter.create(
+      {
+        principal: ADA,
+        sessionId: null,
+        content: [{ type: 'text', text: 'hello' }],
+        whenBusy: 'queue',
+        onDisconnect: 'continue',
+        idempotency: null,
+        ...start,
+      },
+      'scripted',
+    );
+    if ('startedBefore' in created) throw new Error(`started before: ${created.startedBefore}`);
+    return created.run;
+  }
+
+  /** A run in its first attempt. */
+  async begin(start: Partial<RunStart> = {}): Promise<Run> {
+    const begun = await this.leases.beginOwn((await this.queue(start)).id);
+    if (begun === undefined) throw new Error('the run cannot begin');
+    return begun;
+  }
+
+  /** The lease ends, as if its owner had died, and somebody else takes the run. */
+  async takeOver(run: Run): Promise<Run> {
+    await this.expire(run.id);
+    const taken = await this.leases.claimNext();
+    if (taken?.id !== run.id) throw new Error(`claimed ${taken?.id} in the place of ${run.id}`);
+    return taken;
+  }
+
+  async expire(id: string): Promise<void> {
+    await this.database.kysely.updateTable('runs').set({ lease_until: 0 }).where('id', '=', id).execute();
+  }
+
+  /** One attempt of a run that was claimed. */
+  async attempt(run: Run, model: LanguageModel, options: LoopOptions = {}): Promise<LoopResult> {
+    const writer = await this.log.writer(run.id, run.attempt);
+    const dependencies: LoopDependencies = {
+      log: this.log,
+      model,
+      runs: this.runs,
+      sessions: this.sessions,
+      messages: this.messages,
+      ledger: this.ledger,
+      registry: this.registry,
+      caller: this.caller,
+      limits: { maxTurns: 50, maxTokens: 1000, toolTimeoutMs: 60_000, ...options.limits },
+      delay: async (milliseconds) => {
+        this.delays.push(milliseconds);
+      },
+      random: () => 0.5,
+      onUnexpected: (error) => this.unexpected.push(error),
+    };
+    const [pen, stores] = options.between?.(writer, dependencies) ?? [writer, dependencies];
+    const signal = AbortSignal.any([options.signal ?? new AbortController().signal, pen.refused]);
+    try {
+      return await new AgentLoop(run, pen, signal, options.isMoving ?? (() => false), stores).execute();
+    } finally {
+      writer.close();
+    }
+  }
+
+  async find(id: string): Promise<Run> {
+    const run = await this.runs.find(ADA, id);
+    if (run === undefined) throw new Error(`there is no run ${id}`);
+    return run;
+  }
+
+  history(sessionId: string): Promise<Message[]> {
+    return this.messages.list(sessionId);
+  }
+
+  lines(run: { id: string }): Promise<string[]> {
+    return linesOf(this.log, run.id);
+  }
+}
+
+export const unknownRunId = (): string => newId('run');
