@@ -8,13 +8,13 @@ import { EventLogModule } from './event-log/event-log.module.js';
 import { HealthModule } from './health/health.module.js';
 import { ModelModule } from './model/model.module.js';
 import { OpenApiModule } from './openapi/openapi.module.js';
-import { serverConfig } from './server.config.js';
+import { ignoreEnvFile, serverConfig } from './server.config.js';
 import { TelemetryModule } from './telemetry/telemetry.module.js';
 
 /** The map: one line a module, from the ground up. Modules of your own go at the end. */
 @Module({
   imports: [
-    ConfigModule.forRoot({ load: [serverConfig], ignoreEnvFile: process.env['NODE_ENV'] === 'test' }),
+    ConfigModule.forRoot({ load: [serverConfig], ignoreEnvFile }),
     TelemetryModule,
     DatabaseModule,
     EventLogModule,

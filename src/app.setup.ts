@@ -3,7 +3,7 @@ import { type DynamicModule, StandardSchemaValidationPipe, type Type } from '@ne
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import helmet from 'helmet';
-import { AgentSocketAdapter } from './agent/socket/agent-socket.adapter.js';
+import { AgentModule } from './agent/agent.module.js';
 import { AppModule } from './app.module.js';
 import { authConfig, type AuthConfig } from './auth/auth.config.js';
 import { parseBodies } from './body-parsers.js';
@@ -27,16 +27,19 @@ export async function createApp(module: Type | DynamicModule = AppModule): Promi
     abortOnError: false,
     bodyParser: false,
     bufferLogs: true,
+    // Why an application could not be made is said once, by who wanted it: see serve.ts.
+    autoFlushLogs: false,
     // Streams are ended by agent/drain.service.ts first; what is open after that is cut.
     forceCloseConnections: true,
   });
   TelemetryModule.attach(app);
+  app.flushLogs();
   refuseOddRequests(app);
   secure(app);
   parseBodies(app);
   app.useGlobalPipes(new StandardSchemaValidationPipe({ exceptionFactory: invalidRequest }));
   app.useGlobalFilters(new ProblemFilter());
-  app.useWebSocketAdapter(new AgentSocketAdapter(app));
+  AgentModule.attach(app);
   OpenApiModule.attach(app);
   return app;
 }

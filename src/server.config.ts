@@ -15,4 +15,7 @@ export const serverConfig = registerAs('server', () =>
   }),
 );
 
+/** Tests say all they need; what a developer has in `.env` must not change them. */
+export const ignoreEnvFile = process.env['NODE_ENV'] === 'test';
+
 export type ServerConfig = ConfigType<typeof serverConfig>;

@@ -3,7 +3,7 @@ import { milliseconds, readEnvironment } from '../errors/environment.js';
 
 export const agentConfig = registerAs('agent', () =>
   readEnvironment(process.env, {
-    HEARTBEAT_MS: milliseconds(100).default(15_000),
+    HEARTBEAT_MS: milliseconds(20).default(15_000),
   }),
 );
 

@@ -1,4 +1,4 @@
-import { Module } from '@nestjs/common';
+import { type INestApplication, Module } from '@nestjs/common';
 import { ConfigModule } from '@nestjs/config';
 import { AuthModule } from '../auth/auth.module.js';
 import { runsConfig } from '../runs/runs.config.js';
@@ -14,6 +14,7 @@ import { Drain } from './drain.service.js';
 import { HeartbeatWheel } from './heartbeat-wheel.js';
 import { RunViews } from './run-views.service.js';
 import { RunsController } from './runs.controller.js';
+import { AgentSocketAdapter } from './socket/agent-socket.adapter.js';
 import { SocketViews } from './socket/socket-views.service.js';
 import { SseStream } from './sse/sse-stream.service.js';
 
@@ -42,4 +43,9 @@ import { SseStream } from './sse/sse-stream.service.js';
   ],
   exports: [AgentService],
 })
-export class AgentModule {}
+export class AgentModule {
+  /** For app.setup: how sockets come in. */
+  static attach(app: INestApplication): void {
+    app.useWebSocketAdapter(new AgentSocketAdapter(app));
+  }
+}

@@ -5,7 +5,8 @@ export class EnvironmentError extends Error {
   override readonly name = 'EnvironmentError';
 }
 
-const SECRET = /SECRET|PASSWORD|KEY|TOKEN|URL/;
+/** Values that no message repeats; addresses of databases hold passwords. */
+const SECRET = /SECRET|PASSWORD|KEY$|_TOKEN$|^(DATABASE|REDIS)_URL$/;
 
 /**
  * Reads variables by a schema whose keys are their names. An empty value counts as not set.
@@ -22,8 +23,17 @@ export function readEnvironment<S extends z.ZodRawShape>(
   const parsed = z.object(shape).safeParse(given);
   if (parsed.success) return parsed.data;
   const name = String(parsed.error.issues[0]?.path[0]);
-  const takes = (shape[name] as z.ZodType | undefined)?.description ?? parsed.error.issues[0]?.message;
+  const takes = describe(shape[name]) ?? parsed.error.issues[0]?.message;
   throw new EnvironmentError(`${name} is ${show(name, given[name])}, but takes ${takes}.`);
+}
+
+/** A description stays with the schema that has it; `.default()` and `.optional()` wrap it. */
+function describe(schema: unknown): string | undefined {
+  if (!(schema instanceof z.ZodType)) return undefined;
+  if (schema.description !== undefined) return schema.description;
+  return schema instanceof z.ZodDefault || schema instanceof z.ZodOptional
+    ? describe(schema.unwrap())
+    : undefined;
 }
 
 function show(name: string, value: string | undefined): string {

@@ -3,8 +3,8 @@ import { integer, milliseconds, readEnvironment } from '../errors/environment.js
 
 export const runsConfig = registerAs('runs', () =>
   readEnvironment(process.env, {
-    LEASE_MS: milliseconds(1_000).default(10_000),
-    RUN_TIMEOUT_MS: milliseconds(1_000).default(600_000),
+    LEASE_MS: milliseconds(100).default(10_000),
+    RUN_TIMEOUT_MS: milliseconds(100).default(600_000),
     MAX_TURNS: integer(1, 10_000).default(50),
     TOOL_TIMEOUT_MS: milliseconds(10).default(60_000),
     SHUTDOWN_GRACE_MS: milliseconds(0).default(30_000),
