@@ -4,10 +4,11 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { textReply, toolReply } from '../support/anthropic/anthropic-sse.js';
-import { Api, signIn } from '../support/api.js';
+import { signIn } from '../support/api.js';
 import { faultsOf, textOf, type ViewedEvent } from '../support/event-list.js';
 import { FakeUpstream, type UpstreamCall } from '../support/fake-upstream.js';
 import { ServerProcess } from '../support/server-process.js';
+import { readSse } from '../support/sse-client.js';
 import { upstreamEnv } from '../support/test-env.js';
 import { until } from '../support/until.js';
 import { hasChromium, launchChromium, openPage, postFromPage, signInPage } from './chromium.js';
@@ -75,11 +76,8 @@ if (hasChromium()) {
       expect(faultsOf(list)).toEqual([]);
       expect(textOf(list)).toBe(WORDS.join('') + 'end');
       expect(await page.evaluate(() => seen.opens)).toBeGreaterThan(1);
-      const admin = { cookie: await signIn(server.url) };
-      const fresh = await new Api(server.url, '').read(
-        { session_id: session },
-        { headers: { authorization: undefined, ...admin } },
-      );
+      const url = `${server.url}/api/agent/stream?session_id=${session}`;
+      const fresh = await readSse(url, { headers: { cookie: await signIn(server.url) } });
       expect(fresh.events).toEqual(list);
     });
   });

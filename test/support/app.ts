@@ -1,8 +1,7 @@
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ROOT } from './build.js';
-import { ServerProcess } from './server-process.js';
+import type { DynamicModule, Type } from '@nestjs/common';
 import { TEST_ENV } from './test-env.js';
 
 /** A server under test, wherever it runs. */
@@ -11,41 +10,35 @@ export interface RunningApp {
   stop(): Promise<void>;
 }
 
-/** What `src/app.setup.ts` gives: the application with everything that every instance gets, not yet listening. */
-interface AppSetup {
-  createApp: () => Promise<{
-    listen: (port: number, host: string) => Promise<unknown>;
-    close: () => Promise<void>;
-    getUrl: () => Promise<string>;
-  }>;
-}
+/** A module of a test that stands around the application: tools of its own, for example. */
+export type Around = (application: Type) => DynamicModule;
 
 /**
  * Starts the application inside this process on a free port and a new folder. The variables are set while it
  * is made, and put back afterwards.
  */
-export async function startApp(env: Record<string, string | undefined> = {}): Promise<RunningApp> {
-  const setup = join(ROOT, 'src', 'app.setup.ts');
-  if (!existsSync(setup)) return ServerProcess.start({ env });
+export async function startApp(
+  env: Record<string, string | undefined> = {},
+  around?: Around,
+): Promise<RunningApp> {
   const dataDir = mkdtempSync(join(tmpdir(), 'agentline-test-'));
   const restore = setVariables({
     ...TEST_ENV,
     DATA_DIR: dataDir,
     HOST: '127.0.0.1',
-    PORT: '0',
     LOG_LEVEL: 'silent',
     ...env,
   });
   try {
-    const { createApp } = (await import(setup)) as AppSetup;
-    const app = await createApp();
+    const { createApp } = await import('../../src/app.setup.js');
+    const { AppModule } = await import('../../src/app.module.js');
+    const app = await createApp(around ? around(AppModule) : AppModule);
     await app.listen(0, '127.0.0.1');
-    const url = (await app.getUrl()).replace('[::1]', '127.0.0.1');
     const stop = async () => {
       await app.close();
       rmSync(dataDir, { recursive: true, force: true });
     };
-    return { url, stop };
+    return { url: await app.getUrl(), stop };
   } finally {
     restore();
   }

@@ -24,11 +24,11 @@ const OPEN_TO_NEIGHBOURS = 'errors';
 
 /** Dotted roles: the files that may know Nest. */
 const ROLES =
-  'module controller gateway service repository guard strategy decorator filter config tool adapter middleware'.split(
+  'module controller gateway service repository guard strategy decorator filter config tool adapter middleware pipe'.split(
     ' ',
   );
-/** Plain names that start Nest. */
-const STARTERS = ['main.ts', 'app.setup.ts'];
+/** Files of `src/` itself put the application together, so they know Nest whatever their name. */
+const isStarter = (path: string): boolean => !path.includes('/');
 const ROLE = new RegExp(`\\.(${ROLES.join('|')})\\.ts$`);
 const NAME = new RegExp(
   `^[a-z0-9]+(-[a-z0-9]+)*(\\.(${ROLES.join('|')}))?(\\.(contract|d|spec|e2e-spec))?\\.[cm]?[jt]s$`,
@@ -186,7 +186,7 @@ export const RULES: Rule[] = [
     advice: `Make it plain TypeScript that a module provides, or give the file its role (.${ROLES.join(' .')}).`,
     offenders: (files) =>
       withoutSpecs(files)
-        .filter(({ path }) => !ROLE.test(path) && !STARTERS.includes(path))
+        .filter(({ path }) => !ROLE.test(path) && !isStarter(path))
         .flatMap(({ path, imports }) =>
           imports
             .filter(({ specifier }) => /nestjs/.test(specifier))
@@ -199,7 +199,7 @@ export const RULES: Rule[] = [
     offenders: (files) =>
       files
         .map(({ path }) => path)
-        .filter((path) => !NAME.test(path.slice(path.lastIndexOf('/') + 1)) && !STARTERS.includes(path)),
+        .filter((path) => !NAME.test(path.slice(path.lastIndexOf('/') + 1)) && !isStarter(path)),
   },
   {
     title: 'no folder or file for things of every kind',

@@ -9,10 +9,13 @@ import { buildOnce, ROOT } from './build.js';
 import { TEST_ENV } from './test-env.js';
 import { until, within } from './until.js';
 
+/** As in `npm run start:prod`. */
+const NODE_OPTIONS = ['--max-semi-space-size=16'];
+
 export interface ServerOptions {
   /** Variables beside those of `TEST_ENV`; undefined takes one away. */
   env?: Record<string, string | undefined>;
-  /** Program and arguments, when not `node dist/main.js`. */
+  /** Program and arguments, when not what `npm run start:prod` runs. */
   command?: [string, ...string[]];
   /** A folder of another server; it is then not removed at the end. */
   dataDir?: string;
@@ -64,7 +67,7 @@ export class ServerProcess {
 
   /** Starts the process (again) and does not wait. */
   launch(): void {
-    const [program, ...args] = this.options.command ?? [process.execPath, 'dist/main.js'];
+    const [program, ...args] = this.options.command ?? [process.execPath, ...NODE_OPTIONS, 'dist/main.js'];
     this.stdout = '';
     this.stderr = '';
     this.gone = false;

@@ -39,8 +39,8 @@ function lineOf(event: PlacedRunEvent): string {
       return `error ${data.code}${data.retryable ? ', retryable' : ''}`;
     case 'done':
       return `done ${data.status} ${data.stop_reason} ${usageLine(data.usage)}`;
-    case 'approval':
-      return 'approval';
+    default:
+      return type;
   }
 }
 

@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import type { Database } from '../../../src/database/database.js';
-import { newId } from '../../../src/database/ids.js';
 import { SqlEventLog } from '../../../src/event-log/sql/sql-event-log.js';
 import type { LogWriter } from '../../../src/event-log/event-log.js';
 import type { LanguageModel } from '../../../src/model/language-model.js';
@@ -19,7 +18,12 @@ import { ToolRegistry } from '../../../src/tools/tool-registry.js';
 import type { ToolContext } from '../../../src/tools/tool.js';
 import { linesOf } from './event-lines.js';
 
-export const ADA: Run['principal'] = { userId: 'usr_ada', tenantId: 'default', email: null, roles: ['member'] };
+export const ADA: Run['principal'] = {
+  userId: 'usr_ada',
+  tenantId: 'default',
+  email: null,
+  roles: ['member'],
+};
 export const LEASE_MS = 10_000;
 
 export interface LoopOptions {
@@ -47,7 +51,7 @@ export class RunBench {
   readonly delays: number[] = [];
   /** Calls that tools really got, as `<tool> <tool call id>`. */
   readonly effects: string[] = [];
-  private readonly caller = new ToolCaller(this.registry, (error) => this.unexpected.push(error));
+  readonly caller = new ToolCaller(this.registry, (error) => this.unexpected.push(error));
 
   constructor(readonly database: Database) {
     this.log = new SqlEventLog(database);
@@ -115,9 +119,18 @@ export class RunBench {
   /** The lease ends, as if its owner had died, and somebody else takes the run. */
   async takeOver(run: Run): Promise<Run> {
     await this.expire(run.id);
-    const taken = await this.leases.claimNext();
-    if (taken?.id !== run.id) throw new Error(`claimed ${taken?.id} in the place of ${run.id}`);
+    const taken = await this.claim();
+    if (taken.id !== run.id) throw new Error(`claimed ${taken.id} in the place of ${run.id}`);
     return taken;
+  }
+
+  /** What is free to be claimed; a row that somebody writes to just now is passed over, so it asks again. */
+  async claim(): Promise<Run> {
+    for (let tries = 0; tries < 1000; tries += 1) {
+      const run = await this.leases.claimNext();
+      if (run !== undefined) return run;
+    }
+    throw new Error('nothing can be claimed');
   }
 
   async expire(id: string): Promise<void> {
@@ -149,6 +162,7 @@ export class RunBench {
       return await new AgentLoop(run, pen, signal, options.isMoving ?? (() => false), stores).execute();
     } finally {
       writer.close();
+      await Promise.allSettled([writer.flushed()]);
     }
   }
 
@@ -166,5 +180,3 @@ export class RunBench {
     return linesOf(this.log, run.id);
   }
 }
-
-export const unknownRunId = (): string => newId('run');
