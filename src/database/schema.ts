@@ -102,11 +102,13 @@ export interface MessagesTable {
   created_at: Fixed<number>;
 }
 
-/** The beginning of a long text block, written while it streams; it counts once its message exists. */
+/** The beginning of a long text, written while it streams; it counts once its message exists. */
 export interface MessagePartsTable {
   message_id: Fixed<string>;
+  /** 0, 1, … over the message's text blocks. */
   block: Fixed<number>;
   position: Fixed<number>;
+  /** A JSON string: PostgreSQL's text holds no NUL, and a piece may end inside a surrogate pair. */
   text: Fixed<string>;
 }
 

@@ -1,5 +1,6 @@
 import { Global, Module } from '@nestjs/common';
 import { Database } from '../database/database.js';
+import { Metrics } from '../telemetry/metrics.js';
 import { EventLog } from './event-log.js';
 import { SqlEventLog } from './sql/sql-event-log.js';
 
@@ -8,8 +9,9 @@ import { SqlEventLog } from './sql/sql-event-log.js';
   providers: [
     {
       provide: EventLog,
-      inject: [Database],
-      useFactory: (database: Database): EventLog => new SqlEventLog(database),
+      inject: [Database, Metrics],
+      useFactory: (database: Database, metrics: Metrics): EventLog =>
+        new SqlEventLog(database, (seconds) => metrics.logAppendSeconds.observe(seconds)),
     },
   ],
   exports: [EventLog],

@@ -2,7 +2,7 @@ import type { LogPage } from './event-log.js';
 import { lastSeq, pageAfter, pageSize } from './log-page.js';
 
 /** Characters of recent events kept in memory for all viewers of a run together. */
-const KEEP = 1_000_000;
+const KEEP = 262_144;
 
 /** The recent events of one run, shared by all who watch it here, and the bell that tells them of new ones. */
 export class RunTail {
@@ -22,11 +22,19 @@ export class RunTail {
       this.size += pageSize(page);
       this.nextSeq = lastSeq(page) + 1;
     }
-    while (this.size > KEEP && this.pages.length > 1) {
-      const oldest = this.pages.shift();
-      if (oldest !== undefined) this.size -= pageSize(oldest);
-    }
+    if (this.size > KEEP * 1.125) this.forget();
     this.ring();
+  }
+
+  /** Many pages at a time: taking them from the front one by one would move all that stay each time. */
+  private forget(): void {
+    let count = 0;
+    for (const page of this.pages.slice(0, -1)) {
+      if (this.size <= KEEP) break;
+      this.size -= pageSize(page);
+      count += 1;
+    }
+    this.pages.splice(0, count);
   }
 
   private clear(): void {

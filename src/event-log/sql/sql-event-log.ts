@@ -19,11 +19,20 @@ export class SqlEventLog extends EventLog {
   /** Equal reads under way, so that many viewers who return at once cost one. A read from before the last bell is none. */
   private readonly reads = new Map<string, Promise<LogPage[]>>();
 
-  constructor(private readonly database: Database) {
+  /** @param onCommit told how many seconds each commit took. */
+  constructor(
+    private readonly database: Database,
+    onCommit: (seconds: number) => void = () => {},
+  ) {
     super();
     this.pages = new PageRepository(database);
     this.commits = new GroupCommit(
-      (pages) => this.pages.insert(pages),
+      async (pages) => {
+        const began = performance.now();
+        const accepted = await this.pages.insert(pages);
+        onCommit((performance.now() - began) / 1000);
+        return accepted;
+      },
       (pages) => this.publish(pages),
     );
   }

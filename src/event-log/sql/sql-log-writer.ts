@@ -81,19 +81,23 @@ export class SqlLogWriter implements LogWriter {
     this.lastAttempt = this.attempt;
     this.pending += size;
     this.last = this.target.commit(firstSeq, entries, shown);
-    this.last.then(
-      () => {
-        this.pending -= size;
-      },
-      (error: unknown) => this.refusal.abort(error),
-    );
+    void this.note(this.last, size);
     return this.last;
+  }
+
+  private async note(written: Promise<void>, size: number): Promise<void> {
+    try {
+      await written;
+      this.pending -= size;
+    } catch (error) {
+      this.refusal.abort(error);
+    }
   }
 }
 
 /** A rejected promise that need not be awaited. */
-function refuse(error: unknown): Promise<void> {
-  const refused = Promise.reject(error);
+function refuse(reason: unknown): Promise<void> {
+  const refused = Promise.reject(reason);
   refused.catch(() => undefined);
   return refused;
 }
