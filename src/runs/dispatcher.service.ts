@@ -28,6 +28,8 @@ export class Dispatcher implements OnApplicationBootstrap {
   private readonly keeper: LeaseKeeper;
   private claiming: Promise<void> | undefined;
   private moreToClaim = false;
+  /** Runs that are being claimed: each takes a place already. */
+  private arriving = 0;
   private draining = false;
   private look: NodeJS.Timeout | undefined;
 
@@ -57,14 +59,18 @@ export class Dispatcher implements OnApplicationBootstrap {
     this.kick();
   }
 
+  /** Whether all runs are made and worked on here, so that nothing has to be looked for. */
+  get isAlone(): boolean {
+    return this.leases.isAlone;
+  }
+
   get activeRuns(): number {
     return this.active.size;
   }
 
   /** Begins a run that this process has made, or leaves it in the queue. */
   async offer(run: Run): Promise<void> {
-    const begun = this.hasRoom ? await this.leases.beginOwn(run.id) : undefined;
-    if (begun !== undefined) return this.begin(begun);
+    if (this.hasRoom && (await this.take(() => this.leases.beginOwn(run.id)))) return;
     await this.leases.offerOwn(run.id);
     this.kick();
   }
@@ -78,6 +84,7 @@ export class Dispatcher implements OnApplicationBootstrap {
       )
       .finally(() => {
         this.claiming = undefined;
+        if (this.moreToClaim) this.kick();
       });
   }
 
@@ -92,8 +99,9 @@ export class Dispatcher implements OnApplicationBootstrap {
       const active = this.active.get(runId);
       if (active !== undefined) {
         active.stop.abort(new RunStop('cancel'));
-        return active.ended;
+        await Promise.race([active.ended, untilAborted(signal)]);
       }
+      // What ended here may have been given up for another reason first: then it is still open.
       if (await isOver()) return;
       const claimed = await this.leases.claimToEnd(runId);
       if (claimed !== undefined) this.begin(claimed);
@@ -105,46 +113,66 @@ export class Dispatcher implements OnApplicationBootstrap {
   async drain(graceMs: number): Promise<void> {
     this.draining = true;
     clearInterval(this.look);
-    await this.claiming;
     const timer = setTimeout(() => {
       for (const { stop } of this.active.values()) stop.abort(new RunStop('shutdown'));
     }, graceMs);
-    await Promise.allSettled([...this.active.values()].map((active) => active.ended));
+    await this.claiming;
+    while (this.active.size > 0) {
+      await Promise.allSettled([...this.active.values()].map((active) => active.ended));
+    }
     clearTimeout(timer);
     this.keeper.stop();
   }
 
   private get hasRoom(): boolean {
-    return !this.draining && this.active.size < this.config.MAX_ACTIVE_RUNS;
+    return !this.draining && this.active.size + this.arriving < this.config.MAX_ACTIVE_RUNS;
   }
 
   private async claimAll(): Promise<void> {
     while (this.moreToClaim) {
       this.moreToClaim = false;
-      while (this.hasRoom) {
-        const run = await this.leases.claimNext();
-        if (run === undefined) break;
-        this.begin(run);
-      }
+      let isTaken = true;
+      while (isTaken && this.hasRoom) isTaken = await this.take(() => this.leases.claimNext());
+    }
+  }
+
+  /** @returns whether there was a run. */
+  private async take(claim: () => Promise<Run | undefined>): Promise<boolean> {
+    this.arriving += 1;
+    try {
+      const run = await claim();
+      if (run === undefined) return false;
+      if (this.draining) await this.leases.release(run);
+      else this.begin(run);
+      return true;
+    } finally {
+      this.arriving -= 1;
     }
   }
 
   private begin(run: Run): void {
     const stop = new AbortController();
     if (run.cancelRequestedAt !== null) stop.abort(new RunStop('cancel'));
-    const ended = this.work(run, stop)
+    const before = this.active.get(run.id);
+    // Its lease ended unnoticed, and this process has claimed it anew: the attempt before must not write any more.
+    before?.stop.abort(new RunStop('lost'));
+    const ended = (before?.ended ?? Promise.resolve())
+      .then(() => this.work(run, stop))
       .catch((error: unknown) =>
         this.logger.error({ err: error, run_id: run.id }, 'A run could not be worked on'),
       )
       .finally(() => {
-        this.active.delete(run.id);
+        if (this.active.get(run.id)?.stop === stop) this.active.delete(run.id);
         this.kick();
       });
     this.active.set(run.id, { run, stop, ended });
   }
 
   private async work(run: Run, stop: AbortController): Promise<void> {
-    const timer = setTimeout(() => stop.abort(new RunStop('timeout')), this.remainingMs(run));
+    const remainingMs = this.remainingMs(run);
+    const timeout = () => stop.abort(new RunStop('timeout'));
+    if (remainingMs === 0) timeout();
+    const timer = setTimeout(timeout, remainingMs);
     timer.unref();
     try {
       const result = await this.loop(run, stop.signal);
@@ -171,4 +199,8 @@ export class Dispatcher implements OnApplicationBootstrap {
     const used = run.startedAt === null ? 0 : now - run.startedAt;
     return Math.max(0, this.config.RUN_TIMEOUT_MS - used);
   }
+}
+
+function untilAborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }

@@ -2,14 +2,14 @@ import type { RenewedLease } from './lease.repository.js';
 
 export interface LeaseKeeperDependencies {
   /** Prolongs leases; those missing in the answer are lost. */
-  renew(ids: string[]): Promise<RenewedLease[]>;
+  renew: (ids: string[]) => Promise<RenewedLease[]>;
   /** The runs that this process works on. */
-  ids(): string[];
-  onLost(id: string): void;
-  onCancelRequested(id: string): void;
-  onError(error: unknown): void;
+  ids: () => string[];
+  onLost: (id: string) => void;
+  onCancelRequested: (id: string) => void;
+  onError: (error: unknown) => void;
   /** Milliseconds of a clock that never jumps. */
-  now(): number;
+  now: () => number;
 }
 
 /**
@@ -19,7 +19,8 @@ export interface LeaseKeeperDependencies {
 export class LeaseKeeper {
   private timer: NodeJS.Timeout | undefined;
   private lastRenewal = 0;
-  private underWay = false;
+  /** When the renewal was asked for that is not answered yet. */
+  private underWay: number | undefined;
 
   constructor(
     private readonly leaseMs: number,
@@ -37,26 +38,38 @@ export class LeaseKeeper {
   }
 
   async tick(): Promise<void> {
-    const { ids, now, onLost, onError } = this.dependencies;
+    const { ids, now, onError } = this.dependencies;
     const held = ids();
-    if (held.length === 0) this.lastRenewal = now();
-    else if (now() - this.lastRenewal > (this.leaseMs * 3) / 4) for (const id of held) onLost(id);
-    if (this.underWay || held.length === 0) return;
-    this.underWay = true;
+    if (held.length === 0) {
+      this.lastRenewal = now();
+      return;
+    }
+    const asked = now();
+    if (this.underWay !== undefined && asked - this.underWay < this.leaseMs) return this.giveUp(held);
+    this.underWay = asked;
     try {
-      await this.renew(held);
+      await this.renew(held, asked);
     } catch (error) {
       onError(error);
+      this.giveUp(held);
     } finally {
-      this.underWay = false;
+      if (this.underWay === asked) this.underWay = undefined;
     }
   }
 
-  private async renew(held: string[]): Promise<void> {
-    const { renew, ids, now, onLost, onCancelRequested } = this.dependencies;
-    const asked = now();
+  /**
+   * Called when a renewal has failed or is not answered; the second time in a row it is late. A process that stood
+   * still does not come here before it has asked: when nobody took its runs meanwhile, it just goes on.
+   */
+  private giveUp(held: string[]): void {
+    const { now, onLost } = this.dependencies;
+    if (now() - this.lastRenewal > this.leaseMs / 2) for (const id of held) onLost(id);
+  }
+
+  private async renew(held: string[], asked: number): Promise<void> {
+    const { renew, ids, onLost, onCancelRequested } = this.dependencies;
     const renewed = new Map((await renew(held)).map((lease) => [lease.id, lease]));
-    this.lastRenewal = asked;
+    this.lastRenewal = Math.max(this.lastRenewal, asked);
     const still = new Set(ids());
     for (const id of held) {
       const lease = renewed.get(id);

@@ -32,6 +32,11 @@ export class LeaseRepository {
     @Inject(runsConfig.KEY) private readonly config: Pick<RunsConfig, 'LEASE_MS'>,
   ) {}
 
+  /** Whether no other process can make or take runs. */
+  get isAlone(): boolean {
+    return this.database.exclusive;
+  }
+
   get leaseMs(): number {
     return this.config.LEASE_MS;
   }
@@ -41,7 +46,7 @@ export class LeaseRepository {
     const candidate = sql`select r.id from runs r
       where (r.status = 'queued' and ${this.free} and ${BEGINNABLE}) or (r.status = 'running' and ${this.free})
       order by r.created_at, r.id limit 1 ${this.database.skipLocked}`;
-    return this.take(sql`id = (${candidate})`, 'running');
+    return this.take(sql`r.id = (${candidate})`, 'running');
   }
 
   /** Begins a run that this process has just made, when nothing is before it. */
@@ -63,8 +68,8 @@ export class LeaseRepository {
 
   /** Takes a run that no living process holds, to end it: its status stays as it is. */
   async claimToEnd(id: string): Promise<Run | undefined> {
-    const condition = sql`id in (select r.id from runs r where r.id = ${id}
-      and r.status in ('queued', 'running', 'waiting') and ${this.free})`;
+    // On the row itself, not in a subquery: who has waited for another claim must see what that one made of it.
+    const condition = sql`r.id = ${id} and r.status in ('queued', 'running', 'waiting') and ${this.free}`;
     return this.take(condition, 'unchanged');
   }
 
@@ -119,7 +124,7 @@ export class LeaseRepository {
   ): Promise<Run | undefined> {
     const begin = sql`, status = 'running', started_at = coalesce(started_at, ${this.database.now})`;
     const { rows } = await sql<Selectable<RunsTable>>`
-      update runs set owner = ${this.holder}, lease_until = ${this.until},
+      update runs as r set owner = ${this.holder}, lease_until = ${this.until},
         attempt = attempt + case when owner is null then 0 else 1 end${status === 'running' ? begin : sql``}
       where ${condition} returning *`.execute(this.database.kysely);
     return rows[0] && toRun(rows[0]);

@@ -40,7 +40,10 @@ export class RunStarter {
   ) {}
 
   /** @returns the new run, held by this process; or the run that the same call started before. */
-  async create(start: RunStart, defaultModel: string): Promise<{ run: Run } | { startedBefore: string }> {
+  async create(
+    start: RunStart,
+    resolveModel: (asked: string | null) => string,
+  ): Promise<{ run: Run } | { startedBefore: string }> {
     return this.database.transaction(async (trx) => {
       const id = newId('run');
       const before = await this.startedBefore(trx, start, id);
@@ -51,7 +54,7 @@ export class RunStarter {
         id,
         owner: start.principal,
         sessionId: session.id,
-        model: session.model ?? defaultModel,
+        model: resolveModel(session.model),
         principal: start.principal,
         onDisconnect: start.onDisconnect,
         usage: NO_USAGE,
@@ -63,12 +66,12 @@ export class RunStarter {
     });
   }
 
-  /** Deletes a session with its runs and messages. */
+  /** Deletes a session with its runs and messages; itself first, so that no run can be added meanwhile. */
   async remove(owner: Owner, sessionId: string): Promise<void> {
     await this.database.transaction(async (trx) => {
+      await this.sessions.delete(owner, sessionId, trx);
       await this.runs.deleteAll(trx, sessionId);
       await this.messages.deleteAll(trx, sessionId);
-      await this.sessions.delete(owner, sessionId, trx);
     });
   }
 

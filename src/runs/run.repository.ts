@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { type RawBuilder, type Selectable, sql } from 'kysely';
+import { type Selectable, sql } from 'kysely';
 import type { Owner } from '../auth/principal.js';
 import { Database, type Queryable } from '../database/database.js';
 import type { RunsTable } from '../database/schema.js';
@@ -45,7 +45,7 @@ export class RunRepository {
         status: 'queued',
         attempt: 1,
         owner: run.holder,
-        lease_until: sql`${now} + ${run.leaseMs}` as RawBuilder<number>,
+        lease_until: sql<number>`${now} + ${run.leaseMs}`,
         model: run.model,
         principal_json: JSON.stringify(run.principal),
         on_disconnect: run.onDisconnect,

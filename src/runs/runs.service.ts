@@ -14,7 +14,7 @@ import { SessionBell } from './session-bell.js';
 
 /** Longest wait for a run to end after its cancellation, in milliseconds. */
 const CANCEL_WAIT_MS = 30_000;
-/** How often who waits for a session's next run looks into the database, in milliseconds. */
+/** Where other processes make runs too, who waits for the next looks into the database this often, in milliseconds. */
 const LOOK_AGAIN_MS = 1_000;
 
 /** What a cancelled run had done: sent when nothing of it can follow any more. */
@@ -42,7 +42,7 @@ export class RunsService {
 
   /** Puts a run into the queue and tells its viewers; it begins at once when nothing is before it. */
   async start(start: RunStart): Promise<Run> {
-    const created = await this.starter.create(start, this.model.defaultModel);
+    const created = await this.starter.create(start, (asked) => this.model.resolve(asked));
     if ('startedBefore' in created) return this.find(start.principal, created.startedBefore);
     const { run } = created;
     await this.announce(run);
@@ -77,7 +77,11 @@ export class RunsService {
   /** The session's next run after a number, when there is one or as soon as there is; undefined once aborted. */
   async waitForNext(sessionId: string, after: number, signal: AbortSignal): Promise<Run | undefined> {
     while (!signal.aborted) {
-      const listening = this.bell.listen(sessionId, signal, LOOK_AGAIN_MS);
+      const listening = this.bell.listen(
+        sessionId,
+        signal,
+        this.dispatcher.isAlone ? undefined : LOOK_AGAIN_MS,
+      );
       try {
         const run = await this.runs.findNext(sessionId, after);
         if (run !== undefined) return run;
@@ -89,6 +93,7 @@ export class RunsService {
     return undefined;
   }
 
+  /** A process so slow that another has the run by now leaves it to that one. */
   private async announce(run: Run): Promise<void> {
     const writer = await this.log.writer(run.id, run.attempt);
     const { id, sessionId, status, attempt, model } = run;
@@ -97,6 +102,8 @@ export class RunsService {
         type: 'run',
         data: { run_id: id, session_id: sessionId, status, attempt, model },
       });
+    } catch (error) {
+      if (!(error instanceof AppError && error.code === 'fenced')) throw error;
     } finally {
       writer.close();
     }

@@ -8,20 +8,22 @@ export class SessionBell {
     for (const wake of woken ?? []) wake();
   }
 
-  /** Listens from now on; `rung` is resolved at the next ring, after `timeoutMs` or when `signal` is aborted. */
+  /** Listens from now on; `rung` is resolved at the next ring, when `signal` is aborted, or after `timeoutMs`. */
   listen(
     sessionId: string,
     signal: AbortSignal,
-    timeoutMs: number,
+    timeoutMs?: number,
   ): { rung: Promise<void>; stop: () => void } {
     const { promise, resolve } = Promise.withResolvers<void>();
     const set = this.waiting.get(sessionId) ?? new Set();
     this.waiting.set(sessionId, set.add(resolve));
-    const timer = setTimeout(resolve, timeoutMs);
-    signal.addEventListener('abort', () => resolve(), { once: true });
+    const timer = timeoutMs === undefined ? undefined : setTimeout(resolve, timeoutMs);
+    const wake = () => resolve();
+    signal.addEventListener('abort', wake);
     if (signal.aborted) resolve();
     const stop = () => {
       clearTimeout(timer);
+      signal.removeEventListener('abort', wake);
       set.delete(resolve);
       if (set.size === 0 && this.waiting.get(sessionId) === set) this.waiting.delete(sessionId);
     };

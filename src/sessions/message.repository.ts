@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { Selectable } from 'kysely';
 import { Database, type Queryable } from '../database/database.js';
 import type { MessagesTable } from '../database/schema.js';
-import type { Block, Message, NewMessage } from './message.js';
+import type { Block, LastMessage, Message, NewMessage } from './message.js';
 
 /** The only SQL about messages. Who asks has checked that the session is theirs. */
 @Injectable()
@@ -28,11 +28,11 @@ export class MessageRepository {
       .execute();
   }
 
-  /** Stores the next piece of a text block whose message does not exist yet. */
-  async savePart(messageId: string, block: number, position: number, text: string): Promise<void> {
+  /** Stores the next piece of a message's text that is at `place` among its texts, before the message exists. */
+  async savePart(messageId: string, place: number, position: number, text: string): Promise<void> {
     await this.database.kysely
       .insertInto('message_parts')
-      .values({ message_id: messageId, block, position, text })
+      .values({ message_id: messageId, block: place, position, text: JSON.stringify(text) })
       .execute();
   }
 
@@ -48,6 +48,25 @@ export class MessageRepository {
     const messages: Message[] = [];
     for (const row of await query.execute()) messages.push(await this.toMessage(row));
     return messages;
+  }
+
+  /** The last message of a run, without the parts of its long texts. */
+  async findLast(runId: string): Promise<LastMessage | undefined> {
+    const row = await this.database.kysely
+      .selectFrom('messages')
+      .select(['position', 'role', 'content_json', 'stop_reason'])
+      .where('run_id', '=', runId)
+      .orderBy('position', 'desc')
+      .limit(1)
+      .executeTakeFirst();
+    if (row === undefined) return undefined;
+    const content = JSON.parse(row.content_json) as Block[];
+    return {
+      position: row.position,
+      role: row.role as Message['role'],
+      content,
+      stopReason: row.stop_reason,
+    };
   }
 
   /** Takes back what a run that never began was to say. */
@@ -83,9 +102,10 @@ export class MessageRepository {
       .orderBy('block')
       .orderBy('position')
       .execute();
-    for (const [index, block] of content.entries()) {
-      const texts = parts.filter((part) => part.block === index).map((part) => part.text);
-      if (texts.length > 0) block['text'] = [...texts, block['text']].join('');
+    const texts = content.filter((block) => block.type === 'text');
+    for (const [place, block] of texts.entries()) {
+      const begun = parts.filter((part) => part.block === place);
+      block['text'] = [...begun.map((part) => JSON.parse(part.text) as string), block['text']].join('');
     }
   }
 }

@@ -29,3 +29,6 @@ export interface NewMessage {
   hasParts: boolean;
   stopReason: string | null;
 }
+
+/** What of a run's last message decides how it goes on; long texts may be missing. */
+export type LastMessage = Pick<NewMessage, 'position' | 'role' | 'content' | 'stopReason'>;

@@ -4,7 +4,7 @@ import { EventLog } from '../../event-log/event-log.js';
 import { placeEvents } from '../../event-log/placed-event.js';
 import type { PlacedRunEvent, RunEventType } from '../../event-log/run-event.js';
 import type { Run } from '../run.js';
-import { type ListenedRun, RUN_EVENT_TYPES } from './on-run-event.decorator.js';
+import { type ListenedRun, RUN_EVENT_TYPES } from '../on-run-event.decorator.js';
 
 interface Listener {
   place: string;
@@ -27,12 +27,14 @@ export class RunListeners implements OnModuleInit {
   ) {}
 
   onModuleInit(): void {
-    for (const { instance } of [...this.discovery.getProviders(), ...this.discovery.getControllers()]) {
-      if (typeof instance === 'object' && instance !== null) this.explore(instance as object);
+    const providers = [...this.discovery.getProviders(), ...this.discovery.getControllers()];
+    // One object may stand behind several tokens (useExisting).
+    for (const instance of new Set(providers.map((provider): unknown => provider.instance))) {
+      if (typeof instance === 'object' && instance !== null) this.explore(instance);
     }
   }
 
-  /** Tells all listeners what the run says after `after`, until it is over. */
+  /** Tells all listeners what this attempt of the run says after `after`, until it or the run is over. */
   attach(run: Run, after: number): void {
     for (const listener of this.listeners) {
       this.follow(listener, run, after).catch((error: unknown) =>
@@ -56,8 +58,11 @@ export class RunListeners implements OnModuleInit {
   }
 
   private async follow(listener: Listener, run: Run, after: number): Promise<void> {
-    for await (const pages of this.log.follow(run.id, after, this.never)) {
+    // From the event before on: should that be the run's last already, there is nothing to wait for.
+    for await (const pages of this.log.follow(run.id, Math.max(0, after - 1), this.never)) {
       for (const event of placeEvents(pages)) {
+        if (event.seq <= after) continue;
+        if (event.attempt !== run.attempt) return;
         if (listener.types.has(event.type)) await this.tell(listener, event, run);
       }
     }

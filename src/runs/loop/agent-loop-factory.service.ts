@@ -40,7 +40,11 @@ export class AgentLoopFactory {
     @Inject(modelConfig.KEY) models: ModelConfig,
   ) {
     this.dependencies = {
-      ...stores,
+      log: stores.log,
+      runs: stores.runs,
+      sessions: stores.sessions,
+      messages: stores.messages,
+      ledger: stores.ledger,
       model,
       registry,
       caller,

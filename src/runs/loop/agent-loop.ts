@@ -1,21 +1,20 @@
 import type { EventLog, LogWriter } from '../../event-log/event-log.js';
 import type { Usage } from '../../event-log/run-event.js';
 import { AppError } from '../../errors/app-error.js';
-import { newId } from '../../database/ids.js';
-import type { LanguageModel } from '../../model/language-model.js';
-import type { Block, Message } from '../../sessions/message.js';
+import type { LanguageModel, ModelRequest } from '../../model/language-model.js';
 import type { MessageRepository } from '../../sessions/message.repository.js';
 import type { SessionRepository } from '../../sessions/session.repository.js';
 import type { ToolCaller } from '../../tools/tool-caller.js';
 import type { ToolRegistry } from '../../tools/tool-registry.js';
+import { Conversation } from './conversation.js';
 import type { MessageDraft } from './message-draft.js';
 import { ModelTurn } from './model-turn.js';
-import { nextStep, TRUNCATED } from './next-step.js';
+import { nextStep, PAUSED, TRUNCATED } from './next-step.js';
 import type { Run } from '../run.js';
 import { RunEnding } from './run-ending.js';
 import type { RunRepository } from '../run.repository.js';
 import { RunStop, stopOf } from '../run-stop.js';
-import { readShown, type Shown } from './takeover.js';
+import { nothingShown, readShown, type Shown } from './takeover.js';
 import type { ToolLedgerRepository } from './tool-ledger.repository.js';
 import { ToolStep, type ToolUse } from './tool-step.js';
 
@@ -38,14 +37,17 @@ export interface LoopDependencies {
 /** `over`: `done` is written. `moved`: given up at a checkpoint for another process. `lost`: nothing may be written. */
 export type LoopResult = 'over' | 'moved' | 'lost';
 
-const NOTHING_SHOWN: Shown = { called: new Set(), answered: new Set() };
+/** How often in a row an answer that the model has paused is continued. */
+const MAX_CONTINUATIONS = 5;
 
 /** One attempt of a run, from its claim to `done`, or to the point where another process goes on. */
 export class AgentLoop {
   private usage: Usage;
   private turns: number;
-  private shown: Shown = NOTHING_SHOWN;
+  private pauses = 0;
+  private shown: Shown = nothingShown();
   private readonly ending: RunEnding;
+  private readonly conversation: Conversation;
 
   /**
    * @param signal stops the run; its reason is a `RunStop`.
@@ -61,6 +63,7 @@ export class AgentLoop {
     this.usage = run.usage;
     this.turns = run.turns;
     this.ending = new RunEnding(run, writer, dependencies);
+    this.conversation = new Conversation(run, writer, dependencies.runs, dependencies.messages);
   }
 
   async execute(): Promise<LoopResult> {
@@ -93,66 +96,76 @@ export class AgentLoop {
     for (;;) {
       if (this.signal.aborted) throw stopOf(this.signal);
       if (this.isMoving()) throw new RunStop('shutdown');
-      const history = await this.history();
-      const step = nextStep(history);
+      const step = nextStep(await this.conversation.last());
       switch (step.kind) {
         case 'model':
-          await this.think(history);
+          await this.think();
           break;
         case 'tools':
-          await this.useTools(step.calls, history, this.signal);
+          await this.useTools(step.calls, this.signal);
           break;
         case 'finish':
-          await this.answerUnexecuted(step.unanswered, history);
+          await this.answerUnexecuted(step.unanswered);
           return this.finish(step.stopReason);
       }
     }
   }
 
-  private async think(history: readonly Message[]): Promise<void> {
-    const { limits, sessions, registry } = this.dependencies;
-    if (this.turns >= limits.maxTurns) {
+  private async think(): Promise<void> {
+    const { maxTurns } = this.dependencies.limits;
+    if (this.turns >= maxTurns) {
       throw new AppError(
         'max_turns',
-        `The run has used its ${limits.maxTurns} turns: raise MAX_TURNS or ask for less.`,
+        `The run has used its ${maxTurns} turns: raise MAX_TURNS or ask for less.`,
       );
     }
+    const { messages } = this.dependencies;
+    const turn = new ModelTurn(await this.request(), this.usage, {
+      ...this.dependencies,
+      writer: this.writer,
+      savePart: (id, place, position, text) => messages.savePart(id, place, position, text),
+      signal: this.signal,
+    });
+    const { draft, stopReason, unfinished } = await turn.run().finally(() => {
+      this.usage = turn.usageSoFar;
+    });
+    if (stopReason === null) return this.keepPartial(draft);
+    this.turns += 1;
+    const kept = unfinished ? TRUNCATED : this.counted(stopReason);
+    await this.conversation.addAnswer(draft, draft.content(), kept, this.progress);
+  }
+
+  private counted(stopReason: string): string {
+    this.pauses = stopReason === 'pause_turn' ? this.pauses + 1 : 0;
+    return this.pauses > MAX_CONTINUATIONS ? PAUSED : stopReason;
+  }
+
+  private async request(): Promise<ModelRequest> {
+    const { limits, sessions, registry } = this.dependencies;
     const session = await sessions.find(this.run, this.run.sessionId);
-    const request = {
+    const messages = await this.conversation.whole();
+    return {
       model: this.run.model,
       system: session?.system ?? null,
-      messages: history
-        .map(({ role, content }) => ({ role, content }))
-        .filter(({ content }) => content.length > 0),
+      // An empty answer happens; given back it would be refused.
+      messages: messages
+        .filter(({ content }) => content.length > 0)
+        .map(({ role, content }) => ({ role, content })),
       tools: registry.specs(),
       maxTokens: limits.maxTokens,
     };
-    const turn = new ModelTurn(request, this.usage, {
-      ...this.dependencies,
-      ...this.pen(),
-      signal: this.signal,
-    });
-    try {
-      const { draft, usage, stopReason, unfinished } = await turn.run();
-      this.usage = usage;
-      if (stopReason === null) return await this.keepPartial(draft, history);
-      this.turns += 1;
-      await this.store(history, draft.content(), unfinished ? TRUNCATED : stopReason, draft);
-    } finally {
-      this.usage = turn.usageSoFar;
-    }
   }
 
   /** A stopped answer stays in the conversation as far as it was shown, unless another process repeats the turn. */
-  private async keepPartial(draft: MessageDraft, history: readonly Message[]): Promise<void> {
+  private async keepPartial(draft: MessageDraft): Promise<void> {
     const stop = stopOf(this.signal);
     if (stop.kind === 'lost' || stop.kind === 'shutdown') throw stop;
     const content = draft.partialContent();
-    if (content.length > 0) await this.store(history, content, 'cancelled', draft);
+    if (content.length > 0) await this.conversation.addAnswer(draft, content, 'cancelled', this.progress);
     throw stop;
   }
 
-  private async useTools(calls: ToolUse[], history: readonly Message[], signal: AbortSignal): Promise<void> {
+  private async useTools(calls: ToolUse[], signal: AbortSignal): Promise<void> {
     const { limits } = this.dependencies;
     const step = new ToolStep(this.run, {
       ...this.dependencies,
@@ -161,40 +174,18 @@ export class AgentLoop {
       timeoutMs: limits.toolTimeoutMs,
     });
     const results = await step.execute(calls, this.shown);
-    this.shown = NOTHING_SHOWN;
-    await this.store(history, results, null);
+    this.shown = nothingShown();
+    await this.conversation.addResults(results, this.progress);
   }
 
   /** Every call gets an answer, executed or not: a conversation with an open call is refused by the model for ever. */
-  private async answerUnexecuted(calls: ToolUse[], history: readonly Message[]): Promise<void> {
+  private async answerUnexecuted(calls: ToolUse[]): Promise<void> {
     if (calls.length === 0) return;
-    await this.useTools(calls, history, AbortSignal.abort(new RunStop('cancel')));
+    await this.useTools(calls, AbortSignal.abort(new RunStop('cancel')));
   }
 
-  /** A checkpoint: what was shown so far belongs to stored messages from here on. */
-  private async store(
-    history: readonly Message[],
-    content: Block[],
-    stopReason: string | null,
-    draft?: MessageDraft,
-  ): Promise<void> {
-    await this.writer.flushed();
-    const { id, sessionId, number } = this.run;
-    const position = history.filter((message) => message.runId === id).length;
-    const progress = { seq: this.writer.lastSeq, turns: this.turns, usage: this.usage };
-    await this.dependencies.runs.checkpoint(this.run, progress, (on) =>
-      this.dependencies.messages.append(on, {
-        id: draft?.id ?? newId('msg'),
-        sessionId,
-        runId: id,
-        runNumber: number,
-        position,
-        role: draft === undefined ? 'user' : 'assistant',
-        content,
-        hasParts: draft?.hasParts ?? false,
-        stopReason,
-      }),
-    );
+  private get progress() {
+    return { turns: this.turns, usage: this.usage };
   }
 
   private finish(stopReason: string): Promise<void> {
@@ -210,9 +201,9 @@ export class AgentLoop {
   private async stop(error: unknown): Promise<LoopResult> {
     const stop = this.signal.aborted ? stopOf(this.signal) : error;
     try {
-      if (stop instanceof RunStop && stop.kind === 'lost') return 'lost';
       if (stop instanceof RunStop && stop.kind === 'shutdown') return 'moved';
-      if (isFenced(stop) || this.writer.refused.aborted) return 'lost';
+      if (this.writer.refused.aborted) throw this.writer.refused.reason;
+      if (isFenced(stop) || (stop instanceof RunStop && stop.kind === 'lost')) return 'lost';
       await this.answerOpenCalls();
       await this.ending.stop(stop, this.usage);
       return 'over';
@@ -223,22 +214,9 @@ export class AgentLoop {
   }
 
   private async answerOpenCalls(): Promise<void> {
-    const history = await this.history();
-    const step = nextStep(history);
-    if (step.kind === 'tools') await this.answerUnexecuted(step.calls, history);
-  }
-
-  private history(): Promise<Message[]> {
-    return this.dependencies.messages.list(this.run.sessionId, this.run.number);
-  }
-
-  private pen() {
-    const { messages } = this.dependencies;
-    return {
-      writer: this.writer,
-      savePart: (id: string, block: number, position: number, text: string) =>
-        messages.savePart(id, block, position, text),
-    };
+    const step = nextStep(await this.conversation.last());
+    if (step.kind === 'tools') await this.answerUnexecuted(step.calls);
+    if (step.kind === 'finish') await this.answerUnexecuted(step.unanswered);
   }
 }
 

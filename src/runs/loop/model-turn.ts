@@ -24,9 +24,9 @@ export interface TurnDependencies {
   savePart: SavePart;
   signal: AbortSignal;
   /** Waits, or rejects with the reason when the signal is aborted. */
-  delay(milliseconds: number, signal: AbortSignal): Promise<void>;
+  delay: (milliseconds: number, signal: AbortSignal) => Promise<void>;
   /** From 0 to 1. */
-  random(): number;
+  random: () => number;
 }
 
 /** How a turn ended: the whole answer, or what there was of it when the run was stopped. */
@@ -63,7 +63,7 @@ export class ModelTurn {
         this.usage = addBrokenCall(this.usage, this.started, this.draft.received);
         if (signal.aborted)
           return { draft: this.draft, usage: this.usage, stopReason: null, unfinished: true };
-        if (!(error instanceof ModelError) || !error.retryable || attempt === MAX_TRIES) throw error;
+        if (!this.isWorthAnotherTry(error) || attempt === MAX_TRIES) throw error;
         await this.takeBack(error);
         await this.wait(error, attempt);
       }
@@ -102,7 +102,7 @@ export class ModelTurn {
     switch (event.type) {
       case 'start':
         this.started = event.usage;
-        return undefined;
+        break;
       case 'text':
         this.draft.addText(event.block, event.text);
         return this.show('token', event.text);
@@ -110,8 +110,8 @@ export class ModelTurn {
         return this.show('thinking', event.text);
       case 'block':
         this.draft.addBlock(event.block, event.content);
-        return undefined;
     }
+    return undefined;
   }
 
   /** Hands text to the log; only when the log or the memory is behind does the model wait. */
@@ -120,6 +120,14 @@ export class ModelTurn {
     const appended = writer.append({ type, data: { text } });
     if (this.draft.isLong) return appended.then(() => this.draft.spill());
     return writer.pending > MAX_PENDING ? appended : undefined;
+  }
+
+  /** A limit whose end nobody tells is not guessed at: a call refused with it fails at once. */
+  private isWorthAnotherTry(error: unknown): error is ModelError {
+    if (!(error instanceof ModelError) || !error.retryable) return false;
+    const { code, retryAfterMs } = error;
+    if (code === 'rate_limit_error' && this.started === undefined && retryAfterMs === undefined) return false;
+    return (retryAfterMs ?? 0) <= MAX_RETRY_AFTER_MS;
   }
 
   /** What was shown of a broken answer is taken back before it is asked for again; halves are never joined. */
@@ -133,7 +141,6 @@ export class ModelTurn {
 
   private async wait(error: ModelError, attempt: number): Promise<void> {
     const { random, delay, signal } = this.dependencies;
-    if ((error.retryAfterMs ?? 0) > MAX_RETRY_AFTER_MS) throw error;
     const longest = Math.min(FIRST_DELAY_MS * 2 ** (attempt - 1), MAX_DELAY_MS);
     try {
       await delay(error.retryAfterMs ?? random() * longest, signal);

@@ -1,6 +1,7 @@
 import { AppError } from '../../errors/app-error.js';
 import type { EventLog, LogWriter } from '../../event-log/event-log.js';
-import type { RunEventData, Usage } from '../../event-log/run-event.js';
+import { placeEvents } from '../../event-log/placed-event.js';
+import type { Usage } from '../../event-log/run-event.js';
 import { ModelError } from '../../model/language-model.js';
 import { costUsd } from '../../model/prices.js';
 import type { MessageRepository } from '../../sessions/message.repository.js';
@@ -46,9 +47,11 @@ export class RunEnding {
   async settleIfDone(): Promise<boolean> {
     const end = await this.dependencies.log.end(this.run.id);
     if (end?.type !== 'done') return false;
-    const [page] = await this.dependencies.log.read(this.run.id, end.seq - 1);
-    const done = JSON.parse(page?.entries[0]?.data ?? '{}') as RunEventData<'done'>;
-    await this.settle(done.status, done.stop_reason, null, done.usage);
+    const pages = await this.dependencies.log.read(this.run.id, Math.max(0, end.seq - 2));
+    const [done, before] = [...placeEvents(pages)].toReversed();
+    if (done?.type !== 'done') throw new AppError('internal', 'The last event of the run cannot be read.');
+    const code = before?.type === 'error' ? before.data.code : null;
+    await this.settle(done.data.status, done.data.stop_reason, code, done.data.usage);
     return true;
   }
 

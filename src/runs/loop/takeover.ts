@@ -10,6 +10,10 @@ export interface Shown extends ShownCalls {
   resetAfter?: string | null;
 }
 
+export function nothingShown(): Shown {
+  return { called: new Set(), answered: new Set() };
+}
+
 /** Events of a turn that is not stored: they are taken back. Tool events belong to a stored message and stay. */
 const HALF_TURN = new Set<RunEventType>(['token', 'thinking', 'error']);
 

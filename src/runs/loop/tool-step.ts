@@ -22,10 +22,10 @@ export interface ToolUse {
   args: unknown;
 }
 
-/** Events of these calls that the log has already, from an earlier attempt. */
+/** Ids of calls of which the log has the events already; what a step shows is added. */
 export interface ShownCalls {
-  called: ReadonlySet<string>;
-  answered: ReadonlySet<string>;
+  called: Set<string>;
+  answered: Set<string>;
 }
 
 export interface ToolStepDependencies {
@@ -59,30 +59,38 @@ export class ToolStep {
   ) {}
 
   /**
-   * @returns one `tool_result` block a call, in call order: what goes back to the model.
-   * When the run was cancelled the rest is answered as cancelled. Throws `RunStop` when the run is lost or moves.
+   * @returns one `tool_result` block a call, in call order: what goes back to the model. Calls with one id are one.
+   * When the run was cancelled the rest is answered as cancelled. Throws `RunStop` when the run is lost or moves,
+   * but not before every call has ended: nothing of them may follow what is written next.
    */
   async execute(calls: readonly ToolUse[], shown: ShownCalls): Promise<ContentBlock[]> {
     const known = new Map(
       (await this.dependencies.ledger.list(this.run.id)).map((entry) => [entry.toolCallId, entry]),
     );
-    for (const call of calls) {
-      if (!shown.called.has(call.id)) await this.show({ type: 'tool_call', data: call });
+    const distinct = calls.filter(({ id }, index) => calls.findIndex((call) => call.id === id) === index);
+    for (const call of distinct) {
+      if (shown.called.has(call.id)) continue;
+      shown.called.add(call.id);
+      await this.show({ type: 'tool_call', data: call });
     }
     const queue = new PQueue({ concurrency: PARALLEL });
-    const outcomes = await queue.addAll(
-      calls.map((call) => () => this.answer(call, known.get(call.id), shown.answered.has(call.id))),
+    const answers = await Promise.allSettled(
+      distinct.map((call) => queue.add(() => this.answer(call, known.get(call.id), shown))),
     );
-    return calls.map((call, index) => toBlock(call, outcomes[index] ?? UNKNOWN));
+    return answers.map((answer) => {
+      if (answer.status === 'rejected') throw answer.reason;
+      return answer.value;
+    });
   }
 
   private async answer(
     call: ToolUse,
     known: LedgerEntry | undefined,
-    isShown: boolean,
-  ): Promise<LedgerOutcome> {
+    shown: ShownCalls,
+  ): Promise<ContentBlock> {
     const outcome = await this.settle(call, known);
-    if (!isShown) {
+    if (!shown.answered.has(call.id)) {
+      shown.answered.add(call.id);
       await this.show({
         type: 'tool_result',
         data: {
@@ -94,16 +102,25 @@ export class ToolStep {
         },
       });
     }
-    return outcome;
+    return toBlock(call, outcome);
   }
 
   private async settle(call: ToolUse, known: LedgerEntry | undefined): Promise<LedgerOutcome> {
     if (known !== undefined && known.state !== 'started') return known;
     if (known === undefined) await this.begin(call);
-    const mayRepeat = this.dependencies.registry.find(call.name)?.options.idempotent === true;
-    const outcome = known === undefined || mayRepeat ? await this.perform(call) : UNKNOWN;
+    const outcome = known === undefined ? await this.perform(call) : await this.repeat(call);
     await this.dependencies.ledger.finish(this.run, call.id, outcome);
     return outcome;
+  }
+
+  /** What an earlier attempt has begun may have taken effect. */
+  private async repeat(call: ToolUse): Promise<LedgerOutcome> {
+    if (this.dependencies.signal.aborted) {
+      this.stopped();
+      return UNKNOWN;
+    }
+    const mayRepeat = this.dependencies.registry.find(call.name)?.options.idempotent === true;
+    return mayRepeat ? this.perform(call) : UNKNOWN;
   }
 
   private begin(call: ToolUse): Promise<void> {

@@ -12,6 +12,8 @@ export type Manner = 'throws' | 'hangs';
 /** A process of which only the first `last` writes are stored; it counts all that a run writes anywhere. */
 export class Mortal {
   writes = 0;
+  /** Tool calls whose outcome was stored, and how they stand. */
+  readonly finished: [id: string, state: string][] = [];
   readonly died: Promise<void>;
   private readonly death = Promise.withResolvers<void>();
   private dead: boolean;
@@ -38,7 +40,11 @@ export class Mortal {
         }),
         ledger: over(ledger, {
           start: (...args) => this.write(() => ledger.start(...args)),
-          finish: (...args) => this.write(() => ledger.finish(...args)),
+          finish: (...args) =>
+            this.write(async () => {
+              await ledger.finish(...args);
+              this.finished.push([args[1], args[2].state]);
+            }),
         }),
         messages: over(messages, {
           savePart: (...args) => this.write(() => messages.savePart(...args)),

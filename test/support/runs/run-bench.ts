@@ -103,7 +103,7 @@ export class RunBench {
         idempotency: null,
         ...start,
       },
-      'scripted',
+      () => 'scripted',
     );
     if ('startedBefore' in created) throw new Error(`started before: ${created.startedBefore}`);
     return created.run;

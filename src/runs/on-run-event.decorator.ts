@@ -1,6 +1,6 @@
 import { SetMetadata } from '@nestjs/common';
-import type { PlacedRunEvent, RunEventType } from '../../event-log/run-event.js';
-import type { Run } from '../run.js';
+import type { PlacedRunEvent, RunEventType } from '../event-log/run-event.js';
+import type { Run } from './run.js';
 
 export const RUN_EVENT_TYPES = 'agentline:on-run-event';
 
