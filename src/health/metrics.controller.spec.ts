@@ -6,9 +6,11 @@ import { Authenticator } from '../auth/authenticator.service.js';
 import type { Principal, Role } from '../auth/principal.js';
 import { AppError } from '../errors/app-error.js';
 import { ProblemFilter } from '../errors/problem.filter.js';
+import { Dispatcher } from '../runs/dispatcher.service.js';
 import { Metrics } from '../telemetry/metrics.js';
 import { metricsConfig } from './metrics.config.js';
 import { MetricsController } from './metrics.controller.js';
+import { RunMetrics } from './run-metrics.service.js';
 
 const TOKEN = 'a-token-for-the-scraper';
 let app: INestApplication;
@@ -33,6 +35,8 @@ async function askAs(roles: Role[] | undefined, token: string | undefined, autho
     controllers: [MetricsController],
     providers: [
       Metrics,
+      RunMetrics,
+      { provide: Dispatcher, useValue: { activeRuns: 0 } },
       { provide: metricsConfig.KEY, useValue: { token } },
       { provide: Authenticator, useValue: { authenticate } },
     ],

@@ -4,6 +4,7 @@ import type { Response } from 'express';
 import { Public } from '../auth/access.decorator.js';
 import { Metrics } from '../telemetry/metrics.js';
 import { MetricsGuard } from './metrics.guard.js';
+import { RunMetrics } from './run-metrics.service.js';
 
 @ApiTags('operation')
 @Controller('metrics')
@@ -11,7 +12,10 @@ import { MetricsGuard } from './metrics.guard.js';
 @ApiBearerAuth('bearer')
 @UseGuards(MetricsGuard)
 export class MetricsController {
-  constructor(private readonly metrics: Metrics) {}
+  constructor(
+    private readonly metrics: Metrics,
+    private readonly runs: RunMetrics,
+  ) {}
 
   @ApiOperation({ summary: 'What is counted; for an administrator or the bearer of METRICS_TOKEN' })
   @ApiOkResponse({ content: { 'text/plain': { schema: { type: 'string' } } } })
@@ -19,6 +23,6 @@ export class MetricsController {
   @Header('Cache-Control', 'no-store')
   async read(@Res({ passthrough: true }) response: Response): Promise<string> {
     response.set('Content-Type', this.metrics.contentType);
-    return this.metrics.text();
+    return this.runs.text();
   }
 }

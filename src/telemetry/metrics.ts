@@ -43,8 +43,7 @@ export class Metrics {
 
   readonly modelCallsTotal = new Counter({
     name: 'agentline_model_calls_total',
-    help: 'Calls of the model, by outcome',
-    labelNames: ['outcome'] as const,
+    help: 'Calls of the model in runs that ended in this process',
     registers: [this.registry],
   });
 
@@ -57,7 +56,7 @@ export class Metrics {
 
   readonly logAppendSeconds = new Histogram({
     name: 'agentline_log_append_seconds',
-    help: 'Time from handing events to the log until they are durable',
+    help: 'Time that one commit of events to the log takes',
     buckets: APPEND_BUCKETS,
     registers: [this.registry],
   });

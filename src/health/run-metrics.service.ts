@@ -1,0 +1,30 @@
+import { Injectable } from '@nestjs/common';
+import type { RunEventData } from '../event-log/run-event.js';
+import { Dispatcher } from '../runs/dispatcher.service.js';
+import { OnRunEvent } from '../runs/on-run-event.decorator.js';
+import { Metrics } from '../telemetry/metrics.js';
+
+/** Counts runs like any other listener: from what they say. */
+@Injectable()
+export class RunMetrics {
+  constructor(
+    private readonly metrics: Metrics,
+    private readonly dispatcher: Dispatcher,
+  ) {}
+
+  @OnRunEvent('done')
+  count({ data: { status, usage } }: { data: RunEventData<'done'> }): void {
+    this.metrics.runsTotal.inc({ status });
+    this.metrics.modelCallsTotal.inc(usage.model_calls);
+    this.metrics.tokensTotal.inc({ kind: 'input' }, usage.input_tokens);
+    this.metrics.tokensTotal.inc({ kind: 'output' }, usage.output_tokens);
+    this.metrics.tokensTotal.inc({ kind: 'cache_read' }, usage.cache_read_input_tokens);
+    this.metrics.tokensTotal.inc({ kind: 'cache_creation' }, usage.cache_creation_input_tokens);
+  }
+
+  /** All measures, as Prometheus reads them. */
+  text(): Promise<string> {
+    this.metrics.runsActive.set(this.dispatcher.activeRuns);
+    return this.metrics.text();
+  }
+}
