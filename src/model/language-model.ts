@@ -89,6 +89,11 @@ export abstract class LanguageModel {
   /** Id of the model that answers when a session names none. */
   abstract readonly defaultModel: string;
 
+  /** Id of the model that answers where a session asks for one, or for none. */
+  resolve(asked: string | null): string {
+    return asked ?? this.defaultModel;
+  }
+
   /** For people: who answers, and where. */
   abstract describe(): string;
 

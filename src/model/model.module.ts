@@ -16,6 +16,7 @@ const OFFLINE: Pick<ModelRow, 'open'> = {
       baseUrl: await offline.start(),
       idleMs: config.MODEL_IDLE_MS,
       label: 'Offline stand-in (not a model)',
+      isOnlyModel: true,
     }),
 };
 

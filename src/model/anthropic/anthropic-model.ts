@@ -16,6 +16,8 @@ export interface AnthropicModelOptions {
   idleMs: number;
   /** For people: who this is. */
   label?: string;
+  /** Whether `defaultModel` answers whatever is asked for. */
+  isOnlyModel?: boolean;
 }
 
 /** A server that speaks Anthropic's Messages API: theirs, a gateway, a local one, or our offline stand-in. */
@@ -36,6 +38,10 @@ export class AnthropicModel extends LanguageModel {
       // ANTHROPIC_LOG=debug would print what users wrote.
       logLevel: 'warn',
     });
+  }
+
+  override resolve(asked: string | null): string {
+    return this.options.isOnlyModel === true ? this.defaultModel : super.resolve(asked);
   }
 
   describe(): string {

@@ -25,5 +25,5 @@ function sendable(message: ModelMessage): ModelMessage[] {
 }
 
 function isEmptyText(block: ContentBlock): boolean {
-  return block.type === 'text' && block.text === '';
+  return block.type === 'text' && typeof block.text === 'string' && block.text.trim() === '';
 }
