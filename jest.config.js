@@ -8,6 +8,8 @@ export default {
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
   transform: { '^.+\\.ts$': '@swc/jest' },
   testEnvironment: 'node',
+  // Every core: most specs wait more than they work, and with two cores Jest would take one.
+  maxWorkers: '100%',
   testTimeout: 20000,
   injectGlobals: false,
 };

@@ -70,7 +70,11 @@ async function createConversations(db: Kysely<unknown>): Promise<void> {
     .addColumn('created_at', 'bigint', (c) => c.notNull())
     .addUniqueConstraint('messages_place', ['run_id', 'position'])
     .execute();
-  await db.schema.createIndex('messages_session').on('messages').columns(['session_id', 'run_number', 'position']).execute();
+  await db.schema
+    .createIndex('messages_session')
+    .on('messages')
+    .columns(['session_id', 'run_number', 'position'])
+    .execute();
   await db.schema
     .createTable('message_parts')
     .addColumn('message_id', 'text', (c) => c.notNull())
