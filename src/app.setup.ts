@@ -1,4 +1,3 @@
-import type { Server } from 'node:http';
 import { type DynamicModule, StandardSchemaValidationPipe, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
@@ -15,8 +14,9 @@ import { refuseOddRequests } from './request-hygiene.js';
 import { serverConfig, type ServerConfig } from './server.config.js';
 import { TelemetryModule } from './telemetry/telemetry.module.js';
 
-/** Milliseconds in which a client has to send its headers, or to be done with its handshake. */
-const HEADERS_TIMEOUT_MS = 10_000;
+/** Milliseconds in which a client has to send its headers or its handshake, and how often that is looked at. */
+const HEADERS_TIMEOUT_MS = 8_000;
+const LOOK_MS = 1_000;
 
 /**
  * The application as every instance has it, in tests too; it does not listen yet.
@@ -51,6 +51,7 @@ function secure(app: NestExpressApplication): void {
   app.use(helmet({ contentSecurityPolicy }));
   const { allowedOrigins } = app.get<AuthConfig>(authConfig.KEY, { strict: false });
   if (allowedOrigins !== null) app.enableCors({ origin: allowedOrigins, credentials: true });
-  const server = app.getHttpServer() as Server;
-  server.headersTimeout = HEADERS_TIMEOUT_MS;
+  const server = app.getHttpServer();
+  // Node takes the second from its constructor's options or, undocumented, from here until it listens.
+  Object.assign(server, { headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: LOOK_MS });
 }

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { json, type NextFunction, type Request, type Response } from 'express';
 import { AppError } from './errors/app-error.js';
+import { shapeFault } from './json-shape.js';
 
 /** Bodies that hold images or documents, and all others. */
 const CONTENT_LIMIT = 10_000_000;
@@ -14,16 +15,29 @@ const BOM = Buffer.from([0xef, 0xbb, 0xbf]);
 /** JSON bodies only, of bounded size, in UTF-8 without a byte order mark (RFC 8259 §8.1), and no name that reaches a prototype. */
 export function parseBodies(app: NestExpressApplication): void {
   app.use(requireJson);
-  const options = { strict: true, verify, reviver };
+  // Packed bodies are not asked for, and unpacking is where small bodies grow large.
+  const options = { strict: true, inflate: false, verify, reviver };
   app.use(CONTENT_ROUTES, json({ ...options, limit: CONTENT_LIMIT }));
   app.use(json({ ...options, limit: OTHER_LIMIT }));
+  app.use(forgetEmpty);
 }
 
-function verify(_request: IncomingMessage, _response: unknown, body: Buffer, encoding: string): void {
+const empty = new WeakSet<IncomingMessage>();
+
+function verify(request: IncomingMessage, _response: unknown, body: Buffer, encoding: string): void {
+  if (body.length === 0) empty.add(request);
   if (encoding !== 'utf-8') throw new AppError('unsupported_media_type', 'JSON is sent in UTF-8.');
   if (body.subarray(0, BOM.length).equals(BOM)) {
     throw new AppError('invalid_request', 'JSON is sent without a byte order mark.');
   }
+  const fault = shapeFault(body);
+  if (fault !== undefined) throw new AppError('invalid_request', fault);
+}
+
+/** The parser takes nothing for `{}`; where a body is needed, nothing is none. */
+function forgetEmpty(request: Request, _response: Response, next: NextFunction): void {
+  if (empty.has(request)) request.body = undefined;
+  next();
 }
 
 /** Other bodies are refused, not overlooked: a form is what another site's page could send. */

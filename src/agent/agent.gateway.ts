@@ -1,6 +1,6 @@
 import { UseFilters } from '@nestjs/common';
 import { ConnectedSocket, MessageBody, SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
-import { notBuilt } from './not-built.js';
+import { notBuilt } from '../errors/not-built.js';
 import type { SocketRequest } from './requests.js';
 import type { AgentSocket } from './socket/agent-socket.js';
 import { SocketErrorFilter } from './socket/socket-error.filter.js';

@@ -4,6 +4,7 @@ import { AuthModule } from '../auth/auth.module.js';
 import { runsConfig } from '../runs/runs.config.js';
 import { RunsModule } from '../runs/runs.module.js';
 import { SessionsModule } from '../sessions/sessions.module.js';
+import { Metrics } from '../telemetry/metrics.js';
 import { ToolsModule } from '../tools/tools.module.js';
 import { agentConfig, type AgentConfig } from './agent.config.js';
 import { AgentController } from './agent.controller.js';
@@ -31,8 +32,9 @@ import { SseStream } from './sse/sse-stream.service.js';
   providers: [
     {
       provide: HeartbeatWheel,
-      inject: [agentConfig.KEY],
-      useFactory: (config: AgentConfig) => new HeartbeatWheel(config.HEARTBEAT_MS),
+      inject: [agentConfig.KEY, Metrics],
+      useFactory: (config: AgentConfig, metrics: Metrics) =>
+        new HeartbeatWheel(config.HEARTBEAT_MS, () => metrics.heartbeatsTotal.inc()),
     },
     AgentService,
     RunViews,

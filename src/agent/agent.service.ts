@@ -1,18 +1,19 @@
 import { createHash } from 'node:crypto';
 import { Injectable, Logger } from '@nestjs/common';
 import type { Owner, Principal } from '../auth/principal.js';
+import { isId } from '../database/ids.js';
 import { AppError } from '../errors/app-error.js';
-import { formatEventId } from '../event-log/event-id.js';
+import { formatEventId, parseEventId } from '../event-log/event-id.js';
 import { EventLog } from '../event-log/event-log.js';
-import type { Run } from '../runs/run.js';
+import { isOpen, type Run } from '../runs/run.js';
 import { RunRepository } from '../runs/run.repository.js';
 import { type CancelReceipt, RunsService } from '../runs/runs.service.js';
 import { refuseAgent, SessionsService } from '../sessions/sessions.service.js';
 import { Shutdown } from '../telemetry/shutdown.js';
 import { type Content, textBytes } from './content.js';
 import type { FollowRequest, View, ViewBatch, ViewPlan } from './view-plan.js';
-import { ViewPlanner } from './view-planner.js';
-import { Viewers } from './viewers.js';
+import { ViewPlanner } from './follow/view-planner.js';
+import { Viewers } from './follow/viewers.js';
 
 /** Text of one message, in bytes of UTF-8, images and files aside. */
 const MAX_TEXT = 1_000_000;
@@ -69,7 +70,7 @@ export class AgentService {
     }
     if (request.sessionId !== undefined) await this.sessions.find(principal, request.sessionId);
     const { userId, tenantId, email, roles } = principal;
-    return this.runs.start({
+    const run = await this.runs.start({
       principal: { userId, tenantId, email, roles },
       sessionId: request.sessionId ?? null,
       content,
@@ -77,6 +78,9 @@ export class AgentService {
       onDisconnect: request.onDisconnect ?? 'continue',
       idempotency: fingerprint(request),
     });
+    // Also when the one who starts it is gone before its first event.
+    if (run.onDisconnect === 'cancel' && isOpen(run.status)) this.viewers.expect(run);
+    return run;
   }
 
   /**
@@ -87,7 +91,7 @@ export class AgentService {
   async follow(owner: Owner, request: FollowRequest): Promise<View> {
     const session = await this.sessions.find(owner, request.sessionId);
     const find = async (runId: string) => {
-      const run = await this.records.find(owner, runId);
+      const run = isId('run', runId) ? await this.records.find(owner, runId) : undefined;
       return run?.sessionId === session.id ? run : undefined;
     };
     const wanted = request.runId === undefined ? undefined : await find(request.runId);
@@ -102,6 +106,14 @@ export class AgentService {
     const plan = await planner.plan(request, wanted);
     if (plan === undefined) return 'over';
     return { plan, batches: (signal) => this.read(plan, signal) };
+  }
+
+  /**
+   * The session that a cursor belongs to, for who says a start again with a cursor: that starts nothing.
+   * @throws AppError `not_found` when the cursor names no run of the caller's.
+   */
+  async sessionOf(owner: Owner, cursor: string): Promise<string> {
+    return (await this.runs.find(owner, parseEventId(cursor)?.runId ?? '')).sessionId;
   }
 
   /** @returns when nothing of the run can follow any more but what is in its log. @throws AppError `not_found`. */

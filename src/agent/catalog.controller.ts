@@ -1,7 +1,7 @@
 import { Controller, Get } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import { type ToolDescription, ToolRegistry } from '../tools/tool-registry.js';
-import { notBuilt } from './not-built.js';
+import { notBuilt } from '../errors/not-built.js';
 
 /** What can be used in a run. */
 @ApiTags('catalog')

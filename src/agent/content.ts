@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { plainText } from '../sessions/requests.js';
+import { plainText, textUpTo } from '../sessions/requests.js';
 
 /** First bytes of the files that the model reads; what a client says of a file is not believed. */
 const MAGIC: Record<string, readonly string[]> = {
@@ -25,9 +25,19 @@ function isWhatItSays(source: { media_type: string; data: string }): boolean {
   return isWebp && (MAGIC[source.media_type] ?? []).some((magic) => start.toString('hex').startsWith(magic));
 }
 
-const web = z.strictObject({ type: z.literal('url'), url: z.url({ protocol: /^https$/ }).max(2_000) });
+const web = z.strictObject({
+  type: z.literal('url'),
+  url: z
+    .url({ protocol: /^https$/ })
+    .max(2_000)
+    // The URL standard lets pass and repairs what others refuse: one slash, blanks, control characters.
+    .refine((url) => /^https:\/\/[^\s\p{Cc}\p{Cs}]+$/iu.test(url), 'must be an https address'),
+});
 
-const text = z.strictObject({ type: z.literal('text'), text: plainText.min(1) });
+/** The model's service refuses blank text, and with it the whole conversation from then on. */
+const words = plainText.refine((said) => said.trim() !== '', 'says nothing');
+
+const text = z.strictObject({ type: z.literal('text'), text: words });
 
 const image = z.strictObject({
   type: z.literal('image'),
@@ -41,20 +51,14 @@ const document = z.strictObject({
     z.strictObject({ type: z.literal('text'), media_type: z.literal('text/plain'), data: plainText.min(1) }),
     web,
   ]),
-  title: plainText.max(500).optional(),
-  context: plainText.max(10_000).optional(),
+  title: textUpTo(500).optional(),
+  context: textUpTo(10_000).optional(),
 });
 
 const blocks = z
   .array(z.discriminatedUnion('type', [text, image, document]))
   .min(1)
-  .max(100)
-  .refine(
-    (content) => content.some((block) => block.type !== 'text' || block.text.trim() !== ''),
-    'says nothing',
-  );
-
-const words = plainText.refine((content) => content.trim() !== '', 'says nothing');
+  .max(100);
 
 /** What a user says: a text, or content blocks as the Anthropic API takes them in a user message. */
 export const content = z.union([words, blocks]).meta({ id: 'Content' });

@@ -33,7 +33,11 @@ export class HeartbeatWheel {
   private readonly slots: Beating[][] = Array.from({ length: SLOTS + 1 }, () => []);
   private readonly timer: NodeJS.Timeout;
 
-  constructor(periodMs: number) {
+  /** @param onBeat called with each beat, for who counts them. */
+  constructor(
+    periodMs: number,
+    private readonly onBeat: () => void = () => {},
+  ) {
     this.timer = setInterval(() => this.advance(), periodMs / SLOTS).unref();
   }
 
@@ -59,6 +63,7 @@ export class HeartbeatWheel {
       if (beating.due <= this.turn) {
         beating.beat();
         beating.touch();
+        this.onBeat();
       }
       this.place(beating);
     }

@@ -1,14 +1,15 @@
 import { z } from 'zod';
+import { textUpTo } from '../sessions/requests.js';
 import { content } from './content.js';
 
 const whenBusy = z.enum(['queue', 'reject', 'interrupt', 'steer']).default('queue');
-const name = z.string().max(200);
+const name = textUpTo(200);
 /** Ids are only looked up, so any text of bounded length is a question that can be answered. */
 const id = z.string().min(1).max(100);
 export const idempotencyKey = z
   .string()
   .regex(/^[\x20-\x7e]{1,255}$/, 'must be 1 to 255 printable ASCII characters');
-const decision = { decision: z.enum(['approve', 'deny']), reason: z.string().max(10_000).optional() };
+const decision = { decision: z.enum(['approve', 'deny']), reason: textUpTo(10_000).optional() };
 
 export const postMessage = z.strictObject({ content, when_busy: whenBusy }).meta({ id: 'PostMessage' });
 export type PostMessage = z.output<typeof postMessage>;
@@ -24,11 +25,14 @@ export const startStream = z
   .meta({ id: 'StartStream' });
 export type StartStream = z.output<typeof startStream>;
 
+/** A cursor is never an error: one that is said twice is, like every other wrong one, none of any event. */
+const cursor = z.preprocess((said) => (Array.isArray(said) ? said.join() : said), z.string()).optional();
+
 /** Other parameters are ignored: browsers and proxies add some of their own. */
 export const readStream = z.object({
   session_id: id,
   run_id: id.optional(),
-  last_event_id: z.string().optional(),
+  last_event_id: cursor,
   follow: z
     .enum(['true', 'false'])
     .default('false')
@@ -73,10 +77,15 @@ export const socketRequests = {
 export type SocketEvent = keyof typeof socketRequests;
 export type SocketRequest<E extends SocketEvent> = z.output<(typeof socketRequests)[E]>;
 
+const ref = z.union([z.string().max(200), z.number()]).optional();
+
 /** The frame around it. `ref` comes back in the reply. */
 export const socketFrame = z.strictObject({
   event: z.string().max(100),
   data: z.unknown().optional(),
   id: z.unknown().optional(),
-  ref: z.union([z.string().max(200), z.number()]).optional(),
+  ref,
 });
+
+/** What a frame that makes no sense still says about its reply. */
+export const socketRef = z.object({ ref });

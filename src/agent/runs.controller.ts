@@ -1,13 +1,29 @@
 import { Body, Controller, Delete, Get, HttpCode, HttpStatus, Param, Post } from '@nestjs/common';
-import { ApiOperation, ApiTags } from '@nestjs/swagger';
+import {
+  ApiAcceptedResponse,
+  ApiNoContentResponse,
+  ApiOkResponse,
+  ApiOperation,
+  ApiTags,
+} from '@nestjs/swagger';
 import { CurrentPrincipal } from '../auth/access.decorator.js';
 import type { Principal } from '../auth/principal.js';
 import { AgentService } from './agent.service.js';
 import { IdempotencyKey } from './idempotency-key.decorator.js';
-import { notBuilt } from './not-built.js';
+import { notBuilt } from '../errors/not-built.js';
 import { type Decide, decide, type PostMessage, postMessage } from './requests.js';
 import { RunViews } from './run-views.service.js';
-import { type ReceiptView, type RunView, viewReceipt } from './views.js';
+import {
+  type ReceiptView,
+  receiptView,
+  type RunList,
+  runList,
+  type RunView,
+  runView,
+  type StartedRun,
+  startedRun,
+  viewReceipt,
+} from './views.js';
 
 @ApiTags('runs')
 @Controller('api/agent')
@@ -18,6 +34,7 @@ export class RunsController {
   ) {}
 
   @ApiOperation({ summary: 'Say something: starts a run' })
+  @ApiAcceptedResponse({ standardSchema: startedRun })
   @Post('sessions/:id/messages')
   @HttpCode(HttpStatus.ACCEPTED)
   async post(
@@ -25,27 +42,27 @@ export class RunsController {
     @Param('id') sessionId: string,
     @Body({ schema: postMessage }) body: PostMessage,
     @IdempotencyKey() idempotencyKey: string | undefined,
-  ): Promise<{ run: RunView }> {
+  ): Promise<StartedRun> {
     const { content, when_busy: whenBusy } = body;
     return { run: await this.views.start(principal, { sessionId, content, whenBusy, idempotencyKey }) };
   }
 
   @ApiOperation({ summary: 'Runs of a session, newest first' })
+  @ApiOkResponse({ standardSchema: runList })
   @Get('sessions/:id/runs')
-  async list(
-    @CurrentPrincipal() principal: Principal,
-    @Param('id') sessionId: string,
-  ): Promise<{ data: RunView[] }> {
+  async list(@CurrentPrincipal() principal: Principal, @Param('id') sessionId: string): Promise<RunList> {
     return { data: await this.views.list(principal, sessionId) };
   }
 
   @ApiOperation({ summary: 'One run' })
+  @ApiOkResponse({ standardSchema: runView })
   @Get('runs/:id')
   find(@CurrentPrincipal() principal: Principal, @Param('id') id: string): Promise<RunView> {
     return this.views.find(principal, id);
   }
 
   @ApiOperation({ summary: 'End a run; the receipt comes when nothing of it can follow' })
+  @ApiOkResponse({ standardSchema: receiptView })
   @Post('runs/:id/cancel')
   @HttpCode(HttpStatus.OK)
   async cancel(@CurrentPrincipal() principal: Principal, @Param('id') id: string): Promise<ReceiptView> {
@@ -53,6 +70,7 @@ export class RunsController {
   }
 
   @ApiOperation({ summary: 'Delete a conversation; what runs in it is cancelled' })
+  @ApiNoContentResponse()
   @Delete('sessions/:id')
   @HttpCode(HttpStatus.NO_CONTENT)
   remove(@CurrentPrincipal() principal: Principal, @Param('id') sessionId: string): Promise<void> {

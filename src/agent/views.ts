@@ -21,6 +21,12 @@ export const runView = z
   .meta({ id: 'Run' });
 export type RunView = z.output<typeof runView>;
 
+export const startedRun = z.object({ run: runView }).meta({ id: 'StartedRun' });
+export type StartedRun = z.output<typeof startedRun>;
+
+export const runList = z.object({ data: z.array(runView) }).meta({ id: 'RunList' });
+export type RunList = z.output<typeof runList>;
+
 export const receiptView = z
   .object({
     run_id: z.string(),

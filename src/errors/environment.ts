@@ -5,8 +5,9 @@ export class EnvironmentError extends Error {
   override readonly name = 'EnvironmentError';
 }
 
-/** Values that no message repeats; addresses of databases hold passwords. */
+/** Values that no message repeats, by name; and addresses that hold a password. */
 const SECRET = /SECRET|PASSWORD|KEY$|_TOKEN$|^(DATABASE|REDIS)_URL$/;
+const WITH_PASSWORD = /\/\/[^/]*@/;
 
 /**
  * Reads variables by a schema whose keys are their names. An empty value counts as not set.
@@ -38,7 +39,8 @@ function describe(schema: unknown): string | undefined {
 
 function show(name: string, value: string | undefined): string {
   if (value === undefined) return 'not set';
-  return SECRET.test(name) ? `set to a value of ${value.length} characters` : JSON.stringify(value);
+  const isSecret = SECRET.test(name) || WITH_PASSWORD.test(value);
+  return isSecret ? `set to a value of ${value.length} characters` : JSON.stringify(value);
 }
 
 const DIGITS = /^\d{1,15}$/;

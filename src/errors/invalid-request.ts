@@ -7,6 +7,8 @@ interface Issue {
   path?: readonly (PropertyKey | { key: PropertyKey })[] | undefined;
   /** Names that a strict object does not know (zod). */
   keys?: readonly string[];
+  /** What is wrong with each alternative of a union (zod). */
+  errors?: readonly (readonly Issue[])[];
 }
 
 /** What a schema found wrong, as the error that the caller gets: one entry a wrong place, unknown fields by name. */
@@ -19,8 +21,26 @@ export function invalidRequest(issues: readonly object[]): AppError {
   });
 }
 
-function places({ message, path = [], keys = [] }: Issue): { path: string; message: string }[] {
+function places({ message, path = [], keys = [], errors = [] }: Issue): { path: string; message: string }[] {
   const parts = path.map((part) => String(typeof part === 'object' ? part.key : part));
-  if (keys.length === 0) return [{ path: parts.join('.'), message }];
-  return keys.map((key) => ({ path: [...parts, key].join('.'), message: 'unknown field' }));
+  const meant = nearest(errors);
+  if (meant !== undefined) {
+    return meant.flatMap(places).map((place) => ({ ...place, path: join([...parts, place.path]) }));
+  }
+  if (keys.length === 0) return [{ path: join(parts), message }];
+  return keys.map((key) => ({ path: join([...parts, key]), message: 'unknown field' }));
+}
+
+function join(parts: readonly string[]): string {
+  return parts.filter((part) => part !== '').join('.');
+}
+
+/**
+ * The alternative that was meant: what is wrong lies inside it, and not in the `type` by which it is told from the
+ * others. Undefined when all of the value is wrong.
+ */
+function nearest(alternatives: readonly (readonly Issue[])[]): readonly Issue[] | undefined {
+  return alternatives.find((issues) =>
+    issues.every(({ path = [] }) => path.length > 1 || (path.length === 1 && path[0] !== 'type')),
+  );
 }

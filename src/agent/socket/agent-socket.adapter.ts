@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { IncomingMessage } from 'node:http';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { INestApplication } from '@nestjs/common';
 import { WsAdapter } from '@nestjs/platform-ws';
 import { type ServerOptions, type VerifyClientCallbackAsync, WebSocket, type WebSocketServer } from 'ws';
@@ -7,15 +7,23 @@ import { Authenticator } from '../../auth/authenticator.service.js';
 import type { Principal } from '../../auth/principal.js';
 import { Revocations } from '../../auth/revocations.service.js';
 import { AppError } from '../../errors/app-error.js';
-import { toProblem } from '../../errors/problem.js';
 import { Metrics } from '../../telemetry/metrics.js';
 import { Shutdown } from '../../telemetry/shutdown.js';
 import { HeartbeatWheel } from '../heartbeat-wheel.js';
 import { AgentSocket, CLOSE } from './agent-socket.js';
+import { refuseUpgrade, upgradeRefusal } from './upgrade-refusal.js';
 import { type MessageHandler, SocketInbox } from './socket-inbox.js';
 
 const PROTOCOL = 'agent.v1';
-const LIMITS = { maxPayload: 65_536, maxFragments: 128, perMessageDeflate: false, WebSocket: AgentSocket };
+const LIMITS = {
+  maxPayload: 65_536,
+  maxFragments: 128,
+  perMessageDeflate: false,
+  /** Milliseconds that a client has to answer a goodbye. */
+  closeTimeout: 2_000,
+  WebSocket: AgentSocket,
+};
+const RETRY_AFTER_S = 5;
 /** Milliseconds that sockets have for their part of the closing handshake at shutdown. */
 const CLOSE_WAIT_MS = 1_000;
 
@@ -46,8 +54,25 @@ export class AgentSocketAdapter extends WsAdapter {
     const verifyClient: VerifyClientCallbackAsync = ({ req }, answer) => {
       void this.verify(req).then((reply) => answer(...reply));
     };
-    const handleProtocols = (offered: Set<string>) => (offered.has(PROTOCOL) ? PROTOCOL : false);
     return super.create(port, { ...options, ...LIMITS, verifyClient, handleProtocols }) as WebSocketServer;
+  }
+
+  /** Nest's own listener cuts off who asks for another path without a word. */
+  protected override ensureHttpServerExists(port: number, httpServer = createServer()): Server | undefined {
+    if (this.httpServersRegistry.has(port)) return undefined;
+    this.httpServersRegistry.set(port, httpServer);
+    // Offers of other protocols, like `h2c`, are passed over (RFC 9110 §7.8); known to Node since 24.9.
+    Object.assign(httpServer, { shouldUpgradeCallback: asksForSocket });
+    return httpServer.on('upgrade', (request, socket, head) => {
+      const path = request.url?.split('?')[0];
+      const server = this.wsServersRegistry.get(port)?.find((each: WebSocketServer) => each.path === path);
+      if (server === undefined) {
+        return refuseUpgrade(socket, new AppError('not_found', 'No socket is offered here.'));
+      }
+      server.handleUpgrade(request, socket, head, (opened: WebSocket) =>
+        server.emit('connection', opened, request),
+      );
+    });
   }
 
   override bindClientConnect(
@@ -82,16 +107,18 @@ export class AgentSocketAdapter extends WsAdapter {
       if (request.headers['sec-websocket-version'] !== '13') {
         throw new AppError('invalid_request', 'Sec-WebSocket-Version must be 13.');
       }
-      if (this.shutdown.begun)
-        throw new AppError('draining', 'The server is shutting down: try again in a moment.');
+      if (this.shutdown.begun) {
+        throw new AppError('draining', 'The server is shutting down: try again in a moment.', {
+          retryAfter: RETRY_AFTER_S,
+        });
+      }
       this.principals.set(request, await this.authenticator.authenticateHandshake(request));
       return [true];
     } catch (error) {
-      const refusal =
-        error instanceof AppError ? error : new AppError('internal', 'The server failed.', { cause: error });
-      const challenge = refusal.status === 401 ? { 'WWW-Authenticate': 'Bearer' } : {};
-      const body = JSON.stringify(toProblem(refusal, randomUUID()));
-      return [false, refusal.status, body, { 'Content-Type': 'application/problem+json', ...challenge }];
+      const requestId = randomUUID();
+      if (error instanceof AppError) return [false, ...upgradeRefusal(error, requestId)];
+      this.logger.error({ err: error, request_id: requestId }, 'A handshake failed');
+      return [false, ...upgradeRefusal(new AppError('internal', 'Something failed on our side.'), requestId)];
     }
   }
 
@@ -101,8 +128,8 @@ export class AgentSocketAdapter extends WsAdapter {
     socket.belongTo(principal);
     const watch = this.revocations.watch(principal);
     const beating = this.wheel.add(() => socket.beat(beating));
-    const revoke = () => socket.close(CLOSE.unauthenticated, 'sign in again');
-    const restart = () => socket.close(CLOSE.restart, 'restart');
+    const revoke = () => socket.dismiss(CLOSE.unauthenticated, 'sign in again');
+    const restart = () => socket.dismiss(CLOSE.restart, 'restart');
     watch.signal.addEventListener('abort', revoke);
     this.shutdown.signal.addEventListener('abort', restart);
     this.metrics.streamsOpen.inc({ transport: 'websocket' });
@@ -113,6 +140,15 @@ export class AgentSocketAdapter extends WsAdapter {
       this.metrics.streamsOpen.dec({ transport: 'websocket' });
     });
   }
+}
+
+/** Never anything else of what is offered: the token may stand beside it. */
+function handleProtocols(offered: Set<string>): string | false {
+  return offered.has(PROTOCOL) ? PROTOCOL : false;
+}
+
+function asksForSocket({ headers }: IncomingMessage): boolean {
+  return headers.upgrade?.toLowerCase() === 'websocket';
 }
 
 function closed(socket: WebSocket): Promise<void> {

@@ -3,6 +3,7 @@ import type { Principal } from '../../auth/principal.js';
 import type { AppError } from '../../errors/app-error.js';
 import type { Beating } from '../heartbeat-wheel.js';
 import { MessageLimits } from './message-limits.js';
+import { Subscriptions } from './subscriptions.js';
 
 /** Close codes (RFC 6455 §7.4.1; 4401 is the wire contract's). */
 export const CLOSE = {
@@ -15,26 +16,18 @@ export const CLOSE = {
 /** The name by which a client knows its request. */
 export type Ref = string | number | undefined;
 
-/** One thing that a socket watches. */
-export interface Subscription {
-  /** What the client named: a run's or a session's id. */
-  key: string;
-  sessionId: string;
-  follow: boolean;
-  /** The run that is read now, and the last of its events that was sent. */
-  runId: string | undefined;
-  lastEventId: string | undefined;
-  stop: AbortController;
-}
-
 /** A viewer's socket: who it is, what it watches, how much it may say. */
 export class AgentSocket extends WebSocket {
-  readonly subscriptions = new Map<string, Subscription>();
+  readonly subscriptions = new Subscriptions();
   readonly limits = new MessageLimits(() => performance.now());
   private owner: Principal | undefined;
+  /** We have said goodbye: what the client asks for is not done any more, whatever it makes of that. */
+  isDismissed = false;
   private isAlive = true;
   private closing: AbortController | undefined;
   private work: Promise<void> = Promise.resolve();
+  /** Who waits until something is handed to the network; nobody does once there is none. */
+  private readonly waiting = new Set<() => void>();
 
   /** Who opened it; known since the handshake. */
   get principal(): Principal {
@@ -44,6 +37,9 @@ export class AgentSocket extends WebSocket {
 
   belongTo(principal: Principal): void {
     this.owner = principal;
+    this.once('close', () => {
+      for (const go of this.waiting) go();
+    });
   }
 
   /** Aborted when the socket is closed. */
@@ -57,18 +53,32 @@ export class AgentSocket extends WebSocket {
     return this.closing.signal;
   }
 
+  dismiss(code: number, reason: string): void {
+    this.isDismissed = true;
+    this.close(code, reason);
+  }
+
   /** Does the client's requests one after the other, in the order in which they came. */
   enqueue(task: () => Promise<void>): void {
-    this.work = this.work.then(task, task);
+    this.work = this.work
+      .then(() => (this.isDismissed ? undefined : task()))
+      .catch((error: unknown) => {
+        this.emit('error', error);
+        this.terminate();
+      });
   }
 
   /** Sends frames; resolved when the last is handed to the network, so who waits never runs ahead of the viewer. */
   sendAll(frames: readonly string[]): Promise<void> {
     if (frames.length === 0 || this.readyState !== WebSocket.OPEN) return Promise.resolve();
     const { promise, resolve } = Promise.withResolvers<void>();
+    const go = () => {
+      this.waiting.delete(go);
+      resolve();
+    };
+    this.waiting.add(go);
     const last = frames.length - 1;
-    for (const [index, frame] of frames.entries())
-      this.send(frame, index === last ? () => resolve() : undefined);
+    for (const [index, frame] of frames.entries()) this.send(frame, index === last ? go : undefined);
     return promise;
   }
 

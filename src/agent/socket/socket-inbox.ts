@@ -1,5 +1,5 @@
 import { AppError } from '../../errors/app-error.js';
-import { socketFrame } from '../requests.js';
+import { socketFrame, socketRef } from '../requests.js';
 import { type AgentSocket, CLOSE, type Ref } from './agent-socket.js';
 
 /** What Nest hands an adapter: one method of the gateway. */
@@ -37,12 +37,18 @@ export class SocketInbox {
     this.socket.on('pong', () => this.socket.heard());
   }
 
+  /** What comes after our goodbye, and before the client's, is not heard any more. */
   private receive(data: Buffer, isBinary: boolean): void {
+    if (this.socket.isDismissed) return;
     this.socket.heard();
     if (!this.isAllowed()) return;
-    if (isBinary) return this.socket.close(CLOSE.unsupported, 'text frames only');
-    const frame = socketFrame.safeParse(parseJson(data.toString()));
-    if (!frame.success) return this.refuse(undefined, 'Send one JSON object: {"event", "data", "ref"?}.');
+    if (isBinary) return this.socket.dismiss(CLOSE.unsupported, 'text frames only');
+    const message = parseJson(data.toString());
+    const frame = socketFrame.safeParse(message);
+    if (!frame.success) {
+      const { ref } = socketRef.safeParse(message).data ?? {};
+      return this.refuse(ref, 'Send one JSON object: {"event", "data", "ref"?}.');
+    }
     const { event, data: payload, ref } = frame.data;
     const handler = this.handlers.get(event);
     if (handler === undefined) {
@@ -64,13 +70,14 @@ export class SocketInbox {
 
   private isAllowed(): boolean {
     if (this.socket.limits.countMessage()) return true;
-    this.socket.close(CLOSE.policy, 'too many messages');
+    this.socket.dismiss(CLOSE.policy, 'too many messages');
     return false;
   }
 
   private refuse(ref: Ref, message: string): void {
     this.socket.reject(ref, new AppError('invalid_request', message));
-    if (!this.socket.limits.countMalformed()) this.socket.close(CLOSE.policy, 'too many malformed messages');
+    if (!this.socket.limits.countMalformed())
+      this.socket.dismiss(CLOSE.policy, 'too many malformed messages');
   }
 }
 

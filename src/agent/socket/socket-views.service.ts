@@ -1,16 +1,15 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { AppError } from '../../errors/app-error.js';
-import { formatEventId } from '../../event-log/event-id.js';
-import { lastSeq } from '../../event-log/log-page.js';
 import { Shutdown } from '../../telemetry/shutdown.js';
 import { AgentService } from '../agent.service.js';
 import type { SocketRequest } from '../requests.js';
 import { RunViews } from '../run-views.service.js';
-import { isViewerReset, type View, type ViewBatch } from '../view-plan.js';
+import { isViewerReset, type View } from '../view-plan.js';
 import { viewReceipt } from '../views.js';
-import type { AgentSocket, Subscription } from './agent-socket.js';
+import type { AgentSocket } from './agent-socket.js';
 import { socketFrames } from './socket-frames.js';
 import type { SocketReply } from './socket-inbox.js';
+import type { Subscription } from './subscriptions.js';
 
 const MAX_SUBSCRIPTIONS = 100;
 
@@ -25,64 +24,63 @@ export class SocketViews {
     private readonly shutdown: Shutdown,
   ) {}
 
-  /** Starts a run and, unless the socket watches its session already, watches it. */
+  /** Starts a run and watches it, unless the socket stays with its session anyway. */
   async start(socket: AgentSocket, request: SocketRequest<'start'>): Promise<SocketReply> {
+    const { session_id: sessionId } = request;
+    const isFollowed = sessionId !== undefined && socket.subscriptions.follower(sessionId) !== undefined;
+    if (!isFollowed) requireRoom(socket);
     const run = await this.runs.start(socket.principal, {
-      sessionId: request.session_id,
+      sessionId,
       content: request.content,
       agent: request.agent,
       whenBusy: request.when_busy,
       idempotencyKey: request.idempotency_key,
     });
-    const isWatched = [...socket.subscriptions.values()].some(
-      ({ sessionId, follow, runId }) => sessionId === run.session_id && (follow || runId === undefined),
-    );
-    if (isWatched) return { data: { run } };
+    if (isFollowed) return { data: { run } };
     const { afterwards } = await this.subscribe(socket, { run_id: run.id, follow: false });
     return { data: { run }, ...(afterwards === undefined ? {} : { afterwards }) };
   }
 
   /** Watches a run or a session from its cursor on. What the socket watches already goes on, from where it is. */
   async subscribe(socket: AgentSocket, request: SocketRequest<'subscribe'>): Promise<SocketReply> {
-    if (socket.subscriptions.size >= MAX_SUBSCRIPTIONS) {
-      throw new AppError(
-        'too_many_requests',
-        `A socket watches ${MAX_SUBSCRIPTIONS} runs or sessions at most.`,
-      );
-    }
-    const sessionId =
-      request.session_id ?? (await this.agent.find(socket.principal, request.run_id ?? '')).sessionId;
-    const ask = { sessionId, runId: request.run_id, cursor: request.last_event_id, follow: request.follow };
-    let view = await this.agent.follow(socket.principal, ask);
-    const earlier = view === 'over' ? undefined : findLive(socket, view.plan.run?.id);
-    earlier?.stop.abort();
-    if (earlier?.lastEventId !== undefined && !ask.cursor) {
-      view = await this.agent.follow(socket.principal, { ...ask, cursor: earlier.lastEventId });
-    }
-    const key = request.run_id ?? sessionId;
-    if (view === 'over')
-      return { data: { session_id: sessionId, run_id: request.run_id ?? null, status: 'over' } };
-    const subscription = watch(socket, key, view);
-    const data = { session_id: sessionId, run_id: view.plan.run?.id ?? null, status: 'subscribed' };
-    return { data, afterwards: () => void this.pump(socket, subscription, view) };
+    const { run_id: runId, last_event_id: cursor, follow } = request;
+    const sessionId = request.session_id ?? (await this.agent.find(socket.principal, runId ?? '')).sessionId;
+    const ask = { sessionId, runId, cursor, follow };
+    const view = await this.agent.follow(socket.principal, ask);
+    if (view === 'over') return told(ask, 'over');
+    const key = runId ?? sessionId;
+    const earlier = socket.subscriptions.showing(view.plan);
+    if (earlier === undefined) return this.watch(socket, key, view);
+    if (!cursor && isCovered(earlier, key, follow))
+      return told({ ...ask, runId: earlier.runId }, 'subscribed');
+    // Who watched the session goes on to do so, also where the client now names one of its runs.
+    const goesOn = earlier.follow && earlier.key !== key;
+    socket.subscriptions.drop(earlier);
+    const later = { ...ask, follow: follow || goesOn, cursor: cursor || earlier.sent?.id };
+    const rest = await this.agent.follow(socket.principal, later);
+    if (rest === 'over') return told(ask, 'over');
+    return this.watch(socket, goesOn ? earlier.key : key, rest, cursor ? undefined : earlier.sent);
   }
 
   unsubscribe(socket: AgentSocket, request: SocketRequest<'unsubscribe'>): SocketReply {
-    for (const subscription of socket.subscriptions.values()) {
-      const { key, sessionId, runId } = subscription;
-      const isMeant =
-        request.run_id === undefined
-          ? sessionId === request.session_id
-          : [key, runId].includes(request.run_id);
-      if (!isMeant) continue;
-      subscription.stop.abort();
-      socket.subscriptions.delete(key);
-    }
+    for (const subscription of socket.subscriptions.meantBy(request)) socket.subscriptions.drop(subscription);
     return { data: {} };
   }
 
   async cancel(socket: AgentSocket, { run_id: runId }: SocketRequest<'cancel'>): Promise<SocketReply> {
     return { data: viewReceipt(await this.agent.cancel(socket.principal, runId)) };
+  }
+
+  private watch(
+    socket: AgentSocket,
+    key: string,
+    view: Exclude<View, 'over'>,
+    sent?: Subscription['sent'],
+  ): SocketReply {
+    requireRoom(socket);
+    const subscription = socket.subscriptions.add(key, view.plan, sent);
+    const reply = told({ sessionId: view.plan.sessionId, runId: view.plan.run?.id }, 'subscribed');
+    return { ...reply, afterwards: () => void this.pump(socket, subscription, view) };
   }
 
   /** The next batch is read when the last is handed to the network. */
@@ -94,9 +92,9 @@ export class SocketViews {
     const signal = AbortSignal.any([subscription.stop.signal, socket.closed, this.shutdown.signal]);
     try {
       for await (const batch of view.batches(signal)) {
-        if (signal.aborted) return;
-        note(subscription, batch);
-        await Promise.race([socket.sendAll(socketFrames(batch)), aborted(socket.closed)]);
+        if (signal.aborted || socket.readyState !== socket.OPEN) return;
+        const news = isViewerReset(batch) ? batch : socket.subscriptions.advance(subscription, batch);
+        await socket.sendAll(socketFrames(news));
       }
     } catch (error) {
       this.logger.error(
@@ -105,41 +103,21 @@ export class SocketViews {
       );
       socket.terminate();
     } finally {
-      if (socket.subscriptions.get(subscription.key) === subscription)
-        socket.subscriptions.delete(subscription.key);
+      socket.subscriptions.drop(subscription);
     }
   }
 }
 
-function findLive(socket: AgentSocket, runId: string | undefined): Subscription | undefined {
-  if (runId === undefined) return undefined;
-  return [...socket.subscriptions.values()].find((subscription) => subscription.runId === runId);
+function requireRoom(socket: AgentSocket): void {
+  if (socket.subscriptions.size < MAX_SUBSCRIPTIONS) return;
+  throw new AppError('too_many_requests', `A socket watches ${MAX_SUBSCRIPTIONS} runs or sessions at most.`);
 }
 
-function watch(socket: AgentSocket, key: string, { plan }: Exclude<View, 'over'>): Subscription {
-  socket.subscriptions.get(key)?.stop.abort();
-  const subscription: Subscription = {
-    key,
-    sessionId: plan.sessionId,
-    follow: plan.follow,
-    runId: plan.run?.id,
-    lastEventId: undefined,
-    stop: new AbortController(),
-  };
-  socket.subscriptions.set(key, subscription);
-  return subscription;
+/** Whether the earlier request shows all that the new one asks for. */
+function isCovered(earlier: Subscription, key: string, follow: boolean): boolean {
+  return earlier.key === key ? earlier.follow === follow : earlier.follow || !follow;
 }
 
-function note(subscription: Subscription, batch: ViewBatch): void {
-  const page = isViewerReset(batch) ? undefined : batch.at(-1);
-  if (page === undefined) return;
-  subscription.runId = page.runId;
-  subscription.lastEventId = formatEventId({ runId: page.runId, attempt: page.attempt, seq: lastSeq(page) });
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => {
-    signal.addEventListener('abort', () => resolve(), { once: true });
-  });
+function told(of: { sessionId: string; runId?: string | undefined }, status: string): SocketReply {
+  return { data: { session_id: of.sessionId, run_id: of.runId ?? null, status } };
 }

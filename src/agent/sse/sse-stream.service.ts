@@ -1,4 +1,4 @@
-import { HttpException, HttpStatus, Injectable, type MessageEvent } from '@nestjs/common';
+import { HttpException, HttpStatus, Injectable, Logger, type MessageEvent } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { Observable } from 'rxjs';
 import type { Principal } from '../../auth/principal.js';
@@ -11,6 +11,9 @@ import { HeartbeatWheel } from '../heartbeat-wheel.js';
 import type { FollowRequest, View } from '../view-plan.js';
 import { STREAM_HEADERS, writeEvents } from './sse-writer.js';
 
+/** Milliseconds of a stream that is opened while the server drains. */
+const LAST_LOOK_MS = 100;
+
 /** An HTTP exchange with the principal that the guard found. */
 export interface Exchange {
   principal: Principal;
@@ -21,6 +24,8 @@ export interface Exchange {
 /** Views over HTTP: everything that can be refused is refused before the first byte, after it there are events only. */
 @Injectable()
 export class SseStream {
+  private readonly logger = new Logger('SseStream');
+
   constructor(
     private readonly agent: AgentService,
     private readonly revocations: Revocations,
@@ -35,10 +40,18 @@ export class SseStream {
     return this.observe(exchange, await this.agent.follow(exchange.principal, follow));
   }
 
-  /** Starts a run and answers with its stream. */
+  /**
+   * Starts a run and answers with its stream. Said again with a cursor, as some clients do when a connection
+   * breaks, it starts nothing and goes on after the cursor.
+   */
   async start(exchange: Exchange, start: StartRequest): Promise<Observable<MessageEvent>> {
     requireAcceptable(exchange.request);
-    const { principal } = exchange;
+    const { principal, request } = exchange;
+    const cursor = cursorOf(request);
+    if (cursor !== '') {
+      const sessionId = start.sessionId ?? (await this.agent.sessionOf(principal, cursor));
+      return this.observe(exchange, await this.agent.follow(principal, { sessionId, cursor, follow: false }));
+    }
     const run = await this.agent.start(principal, start);
     const follow = { sessionId: run.sessionId, runId: run.id, follow: false };
     return this.observe(exchange, await this.agent.follow(principal, follow));
@@ -57,10 +70,19 @@ export class SseStream {
         .then(() => this.write(exchange, view, left.signal))
         .then(
           () => subscriber.complete(),
-          () => exchange.response.destroy(),
+          (error: unknown) => this.breakOff(exchange.response, error),
         );
       return () => left.abort();
     });
+  }
+
+  /** A broken connection is what every client comes back from, with its cursor. */
+  private breakOff(response: Response, error: unknown): void {
+    this.logger.error(
+      { err: error },
+      'A stream lost its view; it is cut, so that it comes back with its cursor',
+    );
+    response.destroy();
   }
 
   private async write(
@@ -69,7 +91,9 @@ export class SseStream {
     left: AbortSignal,
   ): Promise<void> {
     const watch = this.revocations.watch(principal);
-    const signal = AbortSignal.any([left, watch.signal, this.shutdown.signal]);
+    // Who comes while the server drains gets what is there already, and with it the time to come back after.
+    const end = this.shutdown.begun ? AbortSignal.timeout(LAST_LOOK_MS) : this.shutdown.signal;
+    const signal = AbortSignal.any([left, watch.signal, end]);
     this.metrics.streamsOpen.inc({ transport: 'sse' });
     try {
       await writeEvents(response, view.batches(signal), signal, this.wheel);
@@ -78,6 +102,12 @@ export class SseStream {
       this.metrics.streamsOpen.dec({ transport: 'sse' });
     }
   }
+}
+
+/** Empty: none. One that is said twice is none of any event, but it is one. */
+function cursorOf(request: Request): string {
+  const { last_event_id: asked = '' } = request.query;
+  return request.get('last-event-id') || (typeof asked === 'string' ? asked : 'said twice');
 }
 
 function requireAcceptable(request: Request): void {

@@ -43,14 +43,12 @@ export async function writeEvents(
   }
 }
 
+/** @returns whether the socket has room. Not corked: a corked response answers for its own buffer alone. */
 function writeBatch(response: ServerResponse, batch: ViewBatch, retry: string | undefined): boolean {
-  response.cork();
   // Stands in the block of the first event: a block of its own would reach some clients as an empty message.
-  if (retry !== undefined) response.write(retry);
-  let hasRoom = true;
-  if (isViewerReset(batch)) hasRoom = response.write(sseReset(batch));
-  else for (const page of batch) hasRoom = response.write(ssePage(page));
-  response.uncork();
+  let hasRoom = retry === undefined || response.write(retry);
+  if (isViewerReset(batch)) return response.write(sseReset(batch));
+  for (const page of batch) hasRoom = response.write(ssePage(page));
   return hasRoom;
 }
 

@@ -1,4 +1,4 @@
-import type { Run } from '../runs/run.js';
+import type { Run } from '../../runs/run.js';
 
 /** Milliseconds that a run may be without viewers before it counts as left. */
 const LEFT_AFTER_MS = 10_000;
@@ -14,6 +14,12 @@ export class Viewers {
 
   /** @param onLeft called when a run has had no viewer for ten seconds. */
   constructor(private readonly onLeft: (run: Run) => void) {}
+
+  /** Somebody will come to watch the run: who never does has left as well. */
+  expect(run: Run): void {
+    this.enter(run);
+    this.leave(run);
+  }
 
   enter(run: Run): void {
     const watched = this.runs.get(run.id) ?? { viewers: 0, timer: undefined };

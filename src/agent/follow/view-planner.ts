@@ -1,7 +1,7 @@
-import { parseEventId } from '../event-log/event-id.js';
-import type { EventLog } from '../event-log/event-log.js';
-import type { Run } from '../runs/run.js';
-import type { FollowRequest, ViewPlan } from './view-plan.js';
+import { parseEventId } from '../../event-log/event-id.js';
+import type { EventLog } from '../../event-log/event-log.js';
+import type { Run } from '../../runs/run.js';
+import type { FollowRequest, ViewPlan } from '../view-plan.js';
 
 /** Finds runs of one session that is the viewer's. */
 export interface SessionRuns {

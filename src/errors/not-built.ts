@@ -1,4 +1,4 @@
-import { AppError } from '../errors/app-error.js';
+import { AppError } from './app-error.js';
 
 /** Parts of the contract that come later say so. */
 export function notBuilt(what: string): never {

@@ -1,0 +1,137 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { HeartbeatWheel } from './heartbeat-wheel.js';
+
+const HOUR = 3_600_000;
+/** Turns in a period. */
+const PERIOD = 20;
+
+const wheels: HeartbeatWheel[] = [];
+
+afterEach(() => {
+  for (const wheel of wheels.splice(0)) wheel.stop();
+});
+
+/** Turned by hand. */
+function newWheel(): HeartbeatWheel {
+  const wheel = new HeartbeatWheel(HOUR);
+  wheels.push(wheel);
+  return wheel;
+}
+
+function turn(wheel: HeartbeatWheel, turns: number): void {
+  for (let count = 0; count < turns; count += 1) wheel.advance();
+}
+
+describe('a connection on the wheel', () => {
+  it('beats after each period of silence, and never between', () => {
+    const wheel = newWheel();
+    const beats: number[] = [];
+    turn(wheel, 7);
+    wheel.add(() => beats.push(wheel.turn - 7));
+
+    turn(wheel, 5 * PERIOD + 1);
+
+    expect(beats).toEqual([20, 40, 60, 80, 100]);
+  });
+
+  it('beats a period after it was last written to', () => {
+    const wheel = newWheel();
+    const beats: number[] = [];
+    const beating = wheel.add(() => beats.push(wheel.turn));
+    for (let count = 0; count < 10; count += 1) {
+      turn(wheel, 13);
+      beating.touch();
+    }
+
+    turn(wheel, PERIOD);
+
+    expect(beats).toEqual([150]);
+  });
+
+  it('never beats when it is written to in every turn', () => {
+    const wheel = newWheel();
+    let beats = 0;
+    const beating = wheel.add(() => (beats += 1));
+    for (let count = 0; count < 500; count += 1) {
+      beating.touch();
+      turn(wheel, 1);
+    }
+    expect(beats).toBe(0);
+  });
+
+  it('never beats once it is removed, also not when it was due in this very turn', () => {
+    const wheel = newWheel();
+    let beats = 0;
+    const other = { remove: () => {} };
+    wheel.add(() => other.remove());
+    const beating = wheel.add(() => (beats += 1));
+    other.remove = () => beating.remove();
+
+    turn(wheel, 10 * PERIOD);
+
+    expect(beats).toBe(0);
+  });
+
+  it('may remove itself and add others while it beats', () => {
+    const wheel = newWheel();
+    const beats: string[] = [];
+    const first = wheel.add(() => {
+      beats.push(`first ${wheel.turn}`);
+      first.remove();
+      wheel.add(() => beats.push(`second ${wheel.turn}`));
+    });
+
+    turn(wheel, 2 * PERIOD);
+
+    expect(beats).toEqual(['first 20', 'second 40']);
+  });
+});
+
+describe('ten thousand connections', () => {
+  it('beat once a period each, spread over its turns, in little time', () => {
+    const wheel = newWheel();
+    let beats = 0;
+    for (let count = 0; count < 10_000; count += 1) {
+      wheel.add(() => (beats += 1));
+      if (count % 500 === 499) wheel.advance();
+    }
+    beats = 0;
+    const perTurn: number[] = [];
+    const micros: number[] = [];
+    for (let count = 0; count < 3 * PERIOD; count += 1) {
+      const [before, from] = [beats, performance.now()];
+      wheel.advance();
+      micros.push((performance.now() - from) * 1_000);
+      perTurn.push(beats - before);
+    }
+    const [worst, sum] = [Math.max(...micros), micros.reduce((total, time) => total + time, 0)];
+    process.stdout.write(
+      `heartbeats of 10,000: ${Math.round(sum / 3)} µs a period, ${Math.round(worst)} µs in the worst turn\n`,
+    );
+
+    expect(beats).toBe(30_000);
+    expect(Math.max(...perTurn)).toBe(500);
+    expect(worst).toBeLessThan(5_000);
+  });
+
+  it('that are busy cost their look only', () => {
+    const wheel = newWheel();
+    let beats = 0;
+    const beatings = Array.from({ length: 10_000 }, () => wheel.add(() => (beats += 1)));
+    for (let count = 0; count < 3 * PERIOD; count += 1) {
+      if (count % 5 === 0) for (const beating of beatings) beating.touch();
+      wheel.advance();
+    }
+    expect(beats).toBe(0);
+  });
+});
+
+it('turns by itself, a twentieth of the period at a time, until it is stopped', async () => {
+  const wheel = new HeartbeatWheel(20);
+  const beat = Promise.withResolvers<number>();
+  wheel.add(() => beat.resolve(wheel.turn));
+
+  expect(await beat.promise).toBe(PERIOD);
+
+  wheel.stop();
+});

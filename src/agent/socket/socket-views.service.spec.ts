@@ -1,0 +1,210 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { Logger } from '@nestjs/common';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { setImmediate as turn } from 'node:timers/promises';
+import { WebSocket, WebSocketServer } from 'ws';
+import type { Principal } from '../../auth/principal.js';
+import { newId } from '../../database/ids.js';
+import type { Run } from '../../runs/run.js';
+import { Shutdown } from '../../telemetry/shutdown.js';
+import type { AgentService } from '../agent.service.js';
+import type { RunViews } from '../run-views.service.js';
+import type { FollowRequest, View, ViewBatch, ViewPlan } from '../view-plan.js';
+import { AgentSocket } from './agent-socket.js';
+import { SocketViews } from './socket-views.service.js';
+
+Logger.overrideLogger(false);
+
+const MEGABYTE = 1_048_576;
+const ADA = { userId: 'usr_ada', tenantId: 'default' } as Principal;
+
+/** Runs of one session, each of which says what `batches` gives. */
+class ScriptedAgent implements Pick<AgentService, 'find' | 'follow'> {
+  readonly sessionId = newId('ses');
+  readonly asked: FollowRequest[] = [];
+  batches: (signal: AbortSignal) => AsyncGenerator<ViewBatch, void> = async function* () {};
+
+  async find(_owner: unknown, id: string): Promise<Run> {
+    return this.run(id);
+  }
+
+  async follow(_owner: unknown, request: FollowRequest): Promise<View> {
+    this.asked.push(request);
+    const plan: ViewPlan = {
+      sessionId: request.sessionId,
+      run: this.run(request.runId ?? 'run_latest'),
+      afterNumber: 0,
+      afterSeq: 0,
+      isReset: false,
+      follow: request.follow,
+    };
+    return { plan, batches: (signal) => this.batches(signal) };
+  }
+
+  private run(id: string): Run {
+    return { id, sessionId: this.sessionId, number: 1, status: 'running' } as Run;
+  }
+}
+
+let server: WebSocketServer;
+let client: WebSocket;
+let socket: AgentSocket;
+let agent: ScriptedAgent;
+let started: unknown[];
+let shutdown: Shutdown;
+let views: SocketViews;
+
+beforeEach(async () => {
+  server = new WebSocketServer({
+    host: '127.0.0.1',
+    port: 0,
+    WebSocket: AgentSocket,
+    perMessageDeflate: false,
+  });
+  await once(server, 'listening');
+  client = new WebSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  [socket] = (await once(server, 'connection')) as [AgentSocket];
+  socket.belongTo(ADA);
+  await once(client, 'open');
+  agent = new ScriptedAgent();
+  started = [];
+  shutdown = new Shutdown();
+  const runs = {
+    start: async (_principal: unknown, request: unknown) => {
+      started.push(request);
+      return { id: newId('run'), session_id: agent.sessionId };
+    },
+  };
+  views = new SocketViews(agent as unknown as AgentService, runs as unknown as RunViews, shutdown);
+});
+
+afterEach(() => {
+  client.terminate();
+  server.close();
+});
+
+/** Batches as fast as they are taken. */
+function endless(bytes: number) {
+  const taken = { batches: 0, ended: false };
+  const runId = 'run_latest';
+  agent.batches = async function* () {
+    try {
+      for (;;) {
+        taken.batches += 1;
+        const entries = [{ type: 'token' as const, data: JSON.stringify({ text: 'x'.repeat(bytes) }) }];
+        yield [{ runId, attempt: 1, firstSeq: taken.batches, entries }];
+      }
+    } finally {
+      taken.ended = true;
+    }
+  };
+  return taken;
+}
+
+async function standstill(taken: { batches: number }): Promise<void> {
+  let before = -1;
+  for (let quiet = 0; quiet < 500; quiet += 1) {
+    if (taken.batches !== before) quiet = 0;
+    before = taken.batches;
+    await turn();
+  }
+}
+
+async function subscribe(): Promise<void> {
+  const { afterwards } = await views.subscribe(socket, { session_id: agent.sessionId, follow: false });
+  afterwards?.();
+}
+
+describe('a socket that does not read', () => {
+  it.each([
+    ['two kilobytes', 2_000],
+    ['sixty kilobytes', 60_000],
+  ])('is given no more than it holds, by batches of %s', async (_name, bytes) => {
+    client.pause();
+    const taken = endless(bytes);
+    await subscribe();
+
+    await standstill(taken);
+
+    expect(taken.batches * bytes).toBeLessThan(12 * MEGABYTE);
+    expect(socket.bufferedAmount).toBeLessThan(MEGABYTE);
+
+    client.terminate();
+    await once(socket, 'close');
+    await standstill(taken);
+    expect(taken.ended).toBe(true);
+    expect(socket.subscriptions.size).toBe(0);
+  });
+});
+
+describe('a view on a socket', () => {
+  it('costs no more for a million batches than for one', async () => {
+    const taken = endless(10);
+    const listeners = new Set<unknown>();
+    const { closed } = socket;
+    const add = closed.addEventListener.bind(closed);
+    closed.addEventListener = (...args: Parameters<typeof add>) => {
+      listeners.add(args[1]);
+      add(...args);
+    };
+    await subscribe();
+    const received: unknown[] = [];
+    client.on('message', (data) => received.push(data));
+    while (received.length < 500) await turn();
+    expect(taken.batches).toBeGreaterThan(499);
+    expect(listeners.size).toBeLessThan(5);
+  });
+
+  it('ends when the server goes, and when it is given up', async () => {
+    for (const end of [
+      () => shutdown.begin(),
+      () => views.unsubscribe(socket, { session_id: agent.sessionId }),
+    ]) {
+      const taken = endless(10);
+      await subscribe();
+      await turn();
+      end();
+      await standstill(taken);
+      expect(taken.ended).toBe(true);
+      expect(socket.subscriptions.size).toBe(0);
+      shutdown = new Shutdown();
+    }
+  });
+
+  it('that the log fails is closed, so that the client comes back with its cursor', async () => {
+    agent.batches = async function* () {
+      yield [];
+      throw new Error('the log is gone');
+    };
+    await subscribe();
+    expect((await once(client, 'close'))[0]).toBe(1006);
+  });
+});
+
+describe('a socket that watches a hundred things', () => {
+  beforeEach(async () => {
+    for (let count = 0; count < 100; count += 1) {
+      await views.subscribe(socket, { run_id: `run_${count}`, follow: false });
+    }
+  });
+
+  it('is refused one more, and a start before it starts anything', async () => {
+    const refused = { code: 'too_many_requests' };
+    await expect(views.subscribe(socket, { run_id: 'run_100', follow: false })).rejects.toMatchObject(
+      refused,
+    );
+    const start = { content: 'hello', when_busy: 'queue' } as const;
+    await expect(views.start(socket, start)).rejects.toMatchObject(refused);
+    expect(started).toEqual([]);
+  });
+
+  it('may say again what it watches, and watch another thing in its place', async () => {
+    await views.subscribe(socket, { run_id: 'run_7', follow: false });
+    await views.subscribe(socket, { run_id: 'run_7', follow: false, last_event_id: 'x' });
+    expect(socket.subscriptions.size).toBe(100);
+    views.unsubscribe(socket, { run_id: 'run_7' });
+    await views.subscribe(socket, { run_id: 'run_100', follow: false });
+    expect(socket.subscriptions.size).toBe(100);
+  });
+});
