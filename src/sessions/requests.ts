@@ -5,7 +5,19 @@ export const plainText = z
   .string()
   .refine((text) => text.isWellFormed() && !text.includes('\u0000'), 'must be Unicode text without NUL');
 
-const line = plainText.max(200);
+/** Plain text of at most so many characters: code points, so no script and no emoji counts double. */
+export function textUpTo(max: number) {
+  return plainText
+    .refine((text) => isWithin(text, max), `must be ${max} characters at most`)
+    .meta({ maxLength: max });
+}
+
+/** Counts only where the length in UTF-16 does not decide already. */
+function isWithin(text: string, max: number): boolean {
+  return text.length <= max || (text.length <= 2 * max && Array.from(text).length <= max);
+}
+
+const line = textUpTo(200);
 const FORBIDDEN_KEYS = new Set(['__proto__', 'constructor', 'prototype']);
 const MAX_METADATA = 16_384;
 
@@ -14,7 +26,7 @@ export const metadata = z
   .record(z.string(), z.json())
   .refine((value) => Object.keys(value).every((key) => !FORBIDDEN_KEYS.has(key)), 'has a forbidden name')
   .refine(
-    (value) => JSON.stringify(value).length <= MAX_METADATA,
+    (value) => isWithin(JSON.stringify(value), MAX_METADATA),
     `must be ${MAX_METADATA} characters at most`,
   );
 
@@ -23,7 +35,7 @@ export const modelId = z.string().regex(/^[\w.:@/-]{1,200}$/, 'must be a model i
 const fields = {
   title: line.nullable().optional(),
   model: modelId.nullable().optional(),
-  system: plainText.max(100_000).nullable().optional(),
+  system: textUpTo(100_000).nullable().optional(),
   metadata: metadata.optional(),
 };
 

@@ -1,5 +1,5 @@
 import { Body, Controller, Get, Param, Patch, Post, Query } from '@nestjs/common';
-import { ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { CurrentPrincipal } from '../auth/access.decorator.js';
 import type { Principal } from '../auth/principal.js';
 import {
@@ -11,7 +11,16 @@ import {
   type ListSessions,
 } from './requests.js';
 import { SessionsService } from './sessions.service.js';
-import { type MessageView, type SessionView, viewMessage, viewSession } from './views.js';
+import {
+  type MessageList,
+  messageList,
+  type SessionList,
+  sessionList,
+  type SessionView,
+  sessionView,
+  viewMessage,
+  viewSession,
+} from './views.js';
 
 @ApiTags('sessions')
 @Controller('api/agent/sessions')
@@ -19,6 +28,7 @@ export class SessionsController {
   constructor(private readonly sessions: SessionsService) {}
 
   @ApiOperation({ summary: 'Start a conversation' })
+  @ApiCreatedResponse({ standardSchema: sessionView })
   @Post()
   async create(
     @CurrentPrincipal() principal: Principal,
@@ -28,22 +38,25 @@ export class SessionsController {
   }
 
   @ApiOperation({ summary: 'Own conversations, newest first' })
+  @ApiOkResponse({ standardSchema: sessionList })
   @Get()
   async list(
     @CurrentPrincipal() principal: Principal,
     @Query({ schema: listSessions }) query: ListSessions,
-  ): Promise<{ data: SessionView[]; next_cursor: string | null }> {
+  ): Promise<SessionList> {
     const { sessions, nextCursor } = await this.sessions.list(principal, query);
     return { data: sessions.map(viewSession), next_cursor: nextCursor };
   }
 
   @ApiOperation({ summary: 'One conversation' })
+  @ApiOkResponse({ standardSchema: sessionView })
   @Get(':id')
   async find(@CurrentPrincipal() principal: Principal, @Param('id') id: string): Promise<SessionView> {
     return viewSession(await this.sessions.find(principal, id));
   }
 
   @ApiOperation({ summary: 'Change title, model, system prompt or metadata' })
+  @ApiOkResponse({ standardSchema: sessionView })
   @Patch(':id')
   async change(
     @CurrentPrincipal() principal: Principal,
@@ -54,11 +67,9 @@ export class SessionsController {
   }
 
   @ApiOperation({ summary: 'Its messages, as the model saw them' })
+  @ApiOkResponse({ standardSchema: messageList })
   @Get(':id/messages')
-  async messages(
-    @CurrentPrincipal() principal: Principal,
-    @Param('id') id: string,
-  ): Promise<{ data: MessageView[] }> {
+  async messages(@CurrentPrincipal() principal: Principal, @Param('id') id: string): Promise<MessageList> {
     const messages = await this.sessions.listMessages(principal, id);
     return { data: messages.map(viewMessage) };
   }

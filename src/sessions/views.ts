@@ -27,6 +27,14 @@ export const messageView = z
   .meta({ id: 'Message' });
 export type MessageView = z.output<typeof messageView>;
 
+export const sessionList = z
+  .object({ data: z.array(sessionView), next_cursor: z.string().nullable() })
+  .meta({ id: 'SessionList' });
+export type SessionList = z.output<typeof sessionList>;
+
+export const messageList = z.object({ data: z.array(messageView) }).meta({ id: 'MessageList' });
+export type MessageList = z.output<typeof messageList>;
+
 /** Times leave the server as RFC 3339 in UTC. */
 export function toTime(milliseconds: number): string {
   return new Date(milliseconds).toISOString();
