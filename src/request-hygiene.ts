@@ -1,4 +1,4 @@
-import type { IncomingMessage, Server } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { NextFunction, Request, Response } from 'express';
 import { AppError } from './errors/app-error.js';
@@ -11,9 +11,11 @@ export function refuseOddRequests(app: NestExpressApplication): void {
     else next(problem);
   });
   // A proxy is asked with CONNECT (RFC 9110 §9.3.6); this is none. Unheard, the connection would just be dropped.
-  (app.getHttpServer() as Server).on('connect', (_request: IncomingMessage, socket) =>
-    socket.end('HTTP/1.1 405 Method Not Allowed\r\nConnection: close\r\nContent-Length: 0\r\n\r\n'),
-  );
+  app
+    .getHttpServer()
+    .on('connect', (_request: IncomingMessage, socket) =>
+      socket.end('HTTP/1.1 405 Method Not Allowed\r\nConnection: close\r\nContent-Length: 0\r\n\r\n'),
+    );
 }
 
 function problemOf(request: Request): AppError | undefined {

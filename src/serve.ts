@@ -1,5 +1,4 @@
 import type { AddressInfo } from 'node:net';
-import type { Server } from 'node:http';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { Logger } from 'nestjs-pino';
 import { createApp } from './app.setup.js';
@@ -43,7 +42,7 @@ function endWithSignals(app: NestExpressApplication): void {
 }
 
 function banner(app: NestExpressApplication): string {
-  const { address, family, port } = (app.getHttpServer() as Server).address() as AddressInfo;
+  const { address, family, port } = app.getHttpServer().address() as AddressInfo;
   const url = `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
   const database = app.get(Database, { strict: false }).describe();
   const hint = app.get(FirstAdministrator, { strict: false }).signInHint;

@@ -1,5 +1,5 @@
 import { Kysely, PostgresDialect, sql } from 'kysely';
-import pg from 'pg';
+import { Pool, types } from 'pg';
 import { Database } from '../database.js';
 import { migrate } from '../migrate.js';
 import type { Schema } from '../schema.js';
@@ -16,12 +16,12 @@ export class PostgresDatabase extends Database {
   override readonly skipLocked = sql`for update skip locked`;
   override readonly shareLock = sql`for share of r`;
   override readonly exclusive = false;
-  private readonly pool: pg.Pool;
+  private readonly pool: Pool;
 
   constructor(private readonly address: string) {
     super();
-    pg.types.setTypeParser(BIGINT_OID, Number);
-    this.pool = new pg.Pool({
+    types.setTypeParser(BIGINT_OID, Number);
+    this.pool = new Pool({
       connectionString: address,
       max: MAX_CONNECTIONS,
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
