@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { gzipSync } from 'node:zlib';
 import { Api, type Answer } from '../test/support/api.js';
 import { type RunningApp, startApp } from '../test/support/app.js';
@@ -157,11 +156,10 @@ describe('a body that is made to cost', () => {
     ['empty texts without end', () => around(`[${times(1_000_000, '"" ')}]`)],
   ])('by %s is 400, and nobody waits for it', async (_name, make) => {
     const body = make();
-    const delay = monitorEventLoopDelay({ resolution: 5 });
-    delay.enable();
+    const cpu = process.cpuUsage();
     expect(code(await ada.call('POST', messages, body))).toEqual(BAD);
-    delay.disable();
-    expect(delay.max / 1e6).toBeLessThan(400);
+    // The client's part included; parsed and checked in full, these took up to 5,000.
+    expect(process.cpuUsage(cpu).user / 1000).toBeLessThan(1_000);
   });
 
   it('by depth in metadata is 400', async () => {

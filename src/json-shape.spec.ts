@@ -39,9 +39,9 @@ describe('the shape of a body', () => {
   it('is known of ten megabytes in little time, whatever is in them', () => {
     for (const text of ['A'.repeat(10_000_000), '\\"'.repeat(5_000_000), '['.repeat(10_000_000)]) {
       const body = Buffer.from(`{"content":"${text}"}`);
-      const from = performance.now();
+      const cpu = process.cpuUsage();
       expect(shapeFault(body)).toBeUndefined();
-      const took = performance.now() - from;
+      const took = process.cpuUsage(cpu).user / 1000;
       process.stdout.write(`shape of 10 MB of ${text.slice(0, 2)}: ${Math.round(took)} ms\n`);
       expect(took).toBeLessThan(500);
     }

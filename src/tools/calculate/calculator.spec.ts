@@ -68,12 +68,12 @@ describe('calculate', () => {
     ['long conditions', `${'1?'.repeat(249)}1${':1'.repeat(249)}`],
     ['factorials of huge fractions', '(-170.5)! + gamma(-1e15 - 0.5) + 1e300!'],
   ])('is soon done with %s', (_what, expression) => {
-    const start = performance.now();
+    const cpu = process.cpuUsage();
     try {
       calculate(expression);
     } catch (error) {
       expect(error).toBeInstanceOf(ToolError);
     }
-    expect(performance.now() - start).toBeLessThan(100);
+    expect(process.cpuUsage(cpu).user / 1000).toBeLessThan(500);
   });
 });
