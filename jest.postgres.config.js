@@ -3,7 +3,7 @@ import base from './jest.config.js';
 
 /** Specs that ask for a PostgreSQL themselves, found by the variable's name. */
 const specs = globSync('src/**/*.spec.ts', { cwd: import.meta.dirname }).filter((path) =>
-  readFileSync(new URL(path, import.meta.url), 'utf8').includes('TEST_DATABASE_URL'),
+  /TEST_DATABASE_URL|onEachDatabase/.test(readFileSync(new URL(path, import.meta.url), 'utf8')),
 );
 /** Stories that start the application in this process, and so with the database of DATABASE_URL. */
 const stories = ['resume', 'requests', 'recorded', 'auth'].map((name) => `test/${name}.e2e-spec.ts`);

@@ -79,7 +79,7 @@ export abstract class EventLog {
 
   /**
    * All events after `after`, then those to come, each once and in order; ends after `done`, or quietly when
-   * `signal` is aborted. The next pages are fetched when asked for: a reader that does not read costs its cursor.
+   * `signal` is aborted or the run is removed. The next pages are fetched when asked for: a reader that does not read costs its cursor.
    */
   abstract follow(runId: string, after: number, signal: AbortSignal): AsyncIterable<LogPage[]>;
 }

@@ -42,6 +42,12 @@ export class RunTail {
     this.size = 0;
   }
 
+  /** The run is gone: nothing of it is kept, and who waits looks into the store, to find nothing. */
+  drop(): void {
+    this.clear();
+    this.ring();
+  }
+
   /** Tells the waiting that the store may have more. */
   ring(): void {
     this.version += 1;

@@ -66,6 +66,10 @@ export class RunStarter {
     });
   }
 
+  hasSession(sessionId: string): Promise<boolean> {
+    return this.sessions.has(sessionId);
+  }
+
   /** Deletes a session with its runs and messages; itself first, so that no run can be added meanwhile. */
   async remove(owner: Owner, sessionId: string): Promise<void> {
     await this.database.transaction(async (trx) => {

@@ -350,8 +350,10 @@ describe('a session', () => {
     await hanging.promise;
     const second = await node.start({ sessionId: first.sessionId, text: 'never' });
 
+    const waiting = node.service.waitForNext(first.sessionId, 2, new AbortController().signal);
     await node.service.remove(ADA, first.sessionId);
 
+    expect(await waiting).toBeUndefined();
     expect(model.connections).toBe(0);
     expect(model.requests).toHaveLength(1);
     expect(await bench.runs.list(first.sessionId)).toEqual([]);

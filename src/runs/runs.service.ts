@@ -72,9 +72,13 @@ export class RunsService {
     for (const run of open.toReversed()) await this.end(run);
     for (const run of await this.runs.list(sessionId)) await this.log.remove(run.id);
     await this.starter.remove(owner, sessionId);
+    this.bell.ring(sessionId);
   }
 
-  /** The session's next run after a number, when there is one or as soon as there is; undefined once aborted. */
+  /**
+   * The session's next run after a number, when there is one or as soon as there is; undefined once aborted or
+   * when the session is deleted.
+   */
   async waitForNext(sessionId: string, after: number, signal: AbortSignal): Promise<Run | undefined> {
     while (!signal.aborted) {
       const listening = this.bell.listen(
@@ -85,6 +89,7 @@ export class RunsService {
       try {
         const run = await this.runs.findNext(sessionId, after);
         if (run !== undefined) return run;
+        if (!(await this.starter.hasSession(sessionId))) return undefined;
         await listening.rung;
       } finally {
         listening.stop();

@@ -41,6 +41,16 @@ export class SessionRepository {
     return row && toSession(row);
   }
 
+  /** Whether there is such a session, whoever's: for who was let in before it was deleted. */
+  async has(id: string): Promise<boolean> {
+    const row = await this.database.kysely
+      .selectFrom('sessions')
+      .select('id')
+      .where('id', '=', id)
+      .executeTakeFirst();
+    return row !== undefined;
+  }
+
   /** Newest first, those older than the session `before`. */
   async list(owner: Owner, limit: number, before: string | undefined): Promise<Session[]> {
     let query = this.database.kysely

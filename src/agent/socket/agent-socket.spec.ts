@@ -141,6 +141,17 @@ describe('a beat', () => {
     expect((await once(client, 'close'))[0]).toBe(1006);
     expect(removed).toBe(1);
   });
+
+  it('waits for a peer that has more to read than it has read', async () => {
+    const own = { remove: () => {} } as unknown as Parameters<AgentSocket['beat']>[0];
+    client.pause();
+    const sending = socket.sendAll(Array<string>(20).fill(JSON.stringify('x'.repeat(1_000_000))));
+    for (let count = 0; count < 3; count += 1) socket.beat(own);
+    expect(socket.readyState).toBe(WebSocket.OPEN);
+    client.resume();
+    await sending;
+    while (received.length < 20) await once(client, 'message');
+  });
 });
 
 it('is closed for who asks before and after its end', async () => {

@@ -91,9 +91,12 @@ export class AgentSocket extends WebSocket {
     void this.sendAll([JSON.stringify({ event: 'rejected', ref, data })]);
   }
 
-  /** Pings, or ends a peer that did not answer the ping before. */
+  /**
+   * Pings, or ends a peer that did not answer the ping before. A peer that reads slowly has not seen the ping yet
+   * and is waited for: it is paused, not cut.
+   */
   beat(beating: Beating): void {
-    if (this.readyState !== WebSocket.OPEN) return;
+    if (this.readyState !== WebSocket.OPEN || this.bufferedAmount > 0) return;
     if (!this.isAlive) {
       beating.remove();
       this.terminate();

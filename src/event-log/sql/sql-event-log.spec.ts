@@ -58,6 +58,22 @@ async function setAttempt(database: Database, runId: string, attempt: number): P
 
 describeEventLog('SQLite', () => bench(new SqliteDatabase(IN_MEMORY)));
 
+it('lets go who reads a run that is removed', async () => {
+  const { log, setAttempt: set, close } = await bench(new SqliteDatabase(IN_MEMORY));
+  const runId = newId('run');
+  await set(runId, 1);
+  const writer = await log.writer(runId, 1);
+  await writer.append({ type: 'token', data: { text: 'a' } });
+  const reader = log.follow(runId, 0, new AbortController().signal);
+  expect([...placeEvents((await reader.next()).value ?? [])]).toHaveLength(1);
+  const more = reader.next();
+  writer.close();
+  await log.remove(runId);
+
+  expect(await more).toEqual({ done: true, value: undefined });
+  await close();
+});
+
 const postgres = process.env['TEST_DATABASE_URL'];
 if (postgres !== undefined) {
   describeEventLog('PostgreSQL', () => bench(new PostgresDatabase(postgres)));

@@ -70,8 +70,9 @@ export class SqlEventLog extends EventLog {
     return this.pages.read(runId, after, READ_SIZE);
   }
 
-  override remove(runId: string): Promise<void> {
-    return this.pages.delete(runId);
+  override async remove(runId: string): Promise<void> {
+    await this.pages.delete(runId);
+    this.tails.find(runId)?.drop();
   }
 
   override async *follow(runId: string, after: number, signal: AbortSignal): AsyncGenerator<LogPage[], void> {
@@ -86,6 +87,8 @@ export class SqlEventLog extends EventLog {
         lookIntoStore = false;
         const last = pages.at(-1);
         if (last === undefined) {
+          const isGone = recent === undefined && seq > 0 && (await this.pages.end(runId)) === undefined;
+          if (isGone) return;
           await tail.changed(version, signal, this.database.exclusive ? undefined : LOOK_AGAIN_MS);
           lookIntoStore = tail.version === version;
           continue;
