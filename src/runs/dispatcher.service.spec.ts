@@ -210,7 +210,7 @@ describe('the dispatcher', () => {
       '2.4 reset after 1.2: taken_over',
       '2.5 run running',
       '2.6 token try 2',
-      '2.7 done completed end_turn 10/7 in 1',
+      '2.7 done completed end_turn 10/7 in 2 estimated',
     ]);
     expect(node.dispatcher.activeRuns).toBe(0);
   });
@@ -270,7 +270,7 @@ describe('a drain', () => {
       '2.4 reset after 1.2: taken_over',
       '2.5 run running',
       '2.6 token whole',
-      '2.7 done completed end_turn 10/7 in 1',
+      '2.7 done completed end_turn 10/7 in 2 estimated',
     ]);
   });
 

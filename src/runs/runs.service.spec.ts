@@ -269,7 +269,7 @@ describe('a cancel', () => {
       '1.3 token Half an ',
       '1.4 token answer',
       '2.5 reset after 1.2: taken_over',
-      '2.6 done cancelled null 0/0 in 0',
+      '2.6 done cancelled null 0/0 in 1 estimated',
     ]);
   });
 

@@ -11,7 +11,7 @@ export interface Message {
   runId: string;
   role: 'user' | 'assistant';
   content: Block[];
-  /** Why the model stopped; null for the user's. `cancelled`: the answer was stopped and is a part. */
+  /** Why the model stopped; null for the user's. `cancelled`, `run_timeout`: the answer was stopped and is a part. */
   stopReason: string | null;
   createdAt: number;
 }

@@ -83,6 +83,8 @@ export class AgentLoop {
     if (this.shown.resetAfter !== undefined) {
       const data = { after: this.shown.resetAfter, reason: 'taken_over' };
       await this.writer.append({ type: 'reset', data });
+      // The call of the half turn was made too; what it used died with the process that made it.
+      this.usage = { ...this.usage, model_calls: this.usage.model_calls + 1, estimated: true };
     }
     if (this.signal.aborted) throw stopOf(this.signal);
     const { id, sessionId, attempt, model } = this.run;
@@ -161,7 +163,8 @@ export class AgentLoop {
     const stop = stopOf(this.signal);
     if (stop.kind === 'lost' || stop.kind === 'shutdown') throw stop;
     const content = draft.partialContent();
-    if (content.length > 0) await this.conversation.addAnswer(draft, content, 'cancelled', this.progress);
+    const why = stop.kind === 'timeout' ? 'run_timeout' : 'cancelled';
+    if (content.length > 0) await this.conversation.addAnswer(draft, content, why, this.progress);
     throw stop;
   }
 
