@@ -1,6 +1,9 @@
 import type { ContentBlock, ModelEvent, ModelUsage } from '../language-model.js';
 import { protocolError, streamError } from './anthropic-errors.js';
-import { isRecord, type Json } from '../json.js';
+import { isDeeperThan, isRecord, type Json } from '../json.js';
+
+/** Levels of a tool's input; what is deeper counts as no JSON. */
+const MAX_INPUT_DEPTH = 200;
 
 /** What one message may make us hold: tool input and reasoning. Far above any `max_tokens`, far below a full heap. */
 const MAX_HELD = 32 * 1024 * 1024;
@@ -219,7 +222,7 @@ function parseInput(raw: string, atStart: unknown): Json | undefined {
   if (raw.trim() === '') return isRecord(atStart) ? atStart : {};
   try {
     const value: unknown = JSON.parse(raw);
-    return isRecord(value) ? value : undefined;
+    return isRecord(value) && !isDeeperThan(value, MAX_INPUT_DEPTH) ? value : undefined;
   } catch {
     return undefined;
   }
