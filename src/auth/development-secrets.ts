@@ -1,8 +1,9 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { chmodSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { EnvironmentError } from '../errors/environment.js';
+import { makeDataFolder } from '../database/data-folder.js';
 
 const OWNER_ONLY = 0o600;
 
@@ -78,7 +79,7 @@ function create(folder: string, file: string): DevelopmentSecrets {
     jwt_secret: randomBytes(48).toString('base64url'),
     admin_password: randomBytes(15).toString('base64url'),
   };
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  makeDataFolder(folder);
   const draft = `${file}.${randomUUID()}`;
   try {
     writeFileSync(draft, `${JSON.stringify(secrets, null, 2)}\n`, {

@@ -1,11 +1,14 @@
-import { Global, Module } from '@nestjs/common';
+import { Global, Inject, Logger, Module } from '@nestjs/common';
+import { ConfigModule } from '@nestjs/config';
 import { Database } from '../database/database.js';
 import { Metrics } from '../telemetry/metrics.js';
+import { eventLogConfig, type EventLogConfig } from './event-log.config.js';
 import { EventLog } from './event-log.js';
 import { SqlEventLog } from './sql/sql-event-log.js';
 
 @Global()
 @Module({
+  imports: [ConfigModule.forFeature(eventLogConfig)],
   providers: [
     {
       provide: EventLog,
@@ -16,4 +19,9 @@ import { SqlEventLog } from './sql/sql-event-log.js';
   ],
   exports: [EventLog],
 })
-export class EventLogModule {}
+export class EventLogModule {
+  constructor(@Inject(eventLogConfig.KEY) { REDIS_URL }: EventLogConfig) {
+    if (REDIS_URL === undefined) return;
+    new Logger('EventLog').warn('REDIS_URL is set, but Redis is not built yet: events stay in the database.');
+  }
+}

@@ -1,8 +1,8 @@
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { Kysely, sql, SqliteDialect } from 'kysely';
 import { EnvironmentError } from '../../errors/environment.js';
+import { makeDataFolder } from '../data-folder.js';
 import { Database } from '../database.js';
 import { migrate } from '../migrate.js';
 import type { Schema } from '../schema.js';
@@ -49,7 +49,7 @@ export class SqliteDatabase extends Database {
 
   private connect(): DatabaseSync {
     if (this.connection !== undefined) return this.connection;
-    if (this.file !== IN_MEMORY) mkdirSync(this.folder, { recursive: true, mode: 0o700 });
+    if (this.file !== IN_MEMORY) makeDataFolder(this.folder);
     const connection = new DatabaseSync(this.file);
     try {
       connection.exec(
