@@ -40,6 +40,9 @@ export const readStream = z.object({
 });
 export type ReadStream = z.output<typeof readStream>;
 
+/** A call that needs no body takes none, or an empty one. */
+export const nothing = z.strictObject({}).optional();
+
 export const decide = z.strictObject(decision).meta({ id: 'Decide' });
 export type Decide = z.output<typeof decide>;
 

@@ -11,7 +11,7 @@ import type { Principal } from '../auth/principal.js';
 import { AgentService } from './agent.service.js';
 import { IdempotencyKey } from './idempotency-key.decorator.js';
 import { notBuilt } from '../errors/not-built.js';
-import { type Decide, decide, type PostMessage, postMessage } from './requests.js';
+import { type Decide, decide, nothing, type PostMessage, postMessage } from './requests.js';
 import { RunViews } from './run-views.service.js';
 import {
   type ReceiptView,
@@ -65,7 +65,11 @@ export class RunsController {
   @ApiOkResponse({ standardSchema: receiptView })
   @Post('runs/:id/cancel')
   @HttpCode(HttpStatus.OK)
-  async cancel(@CurrentPrincipal() principal: Principal, @Param('id') id: string): Promise<ReceiptView> {
+  async cancel(
+    @CurrentPrincipal() principal: Principal,
+    @Param('id') id: string,
+    @Body({ schema: nothing }) _body: unknown,
+  ): Promise<ReceiptView> {
     return viewReceipt(await this.agent.cancel(principal, id));
   }
 

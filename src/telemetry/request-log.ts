@@ -36,7 +36,7 @@ export function requestLog(logger: Logger): HttpLogger {
 
 function levelOf(url: string, status: number) {
   if (status === 503) return 'warn';
-  if (status >= 500) return 'error';
+  if (status >= 500 && status !== 501) return 'error';
   return status < 400 && QUIET.test(url) ? 'debug' : 'info';
 }
 
