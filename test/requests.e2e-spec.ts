@@ -325,8 +325,13 @@ describe('text', () => {
 
   it('with the last of two equal keys wins, or is refused', async () => {
     const own = await ada.createSession();
-    const answered = await ada.call('POST', messages(own), '{"content":"first","content":"second"}');
+    const answered = await ada.call<{ run: RunBody }>(
+      'POST',
+      messages(own),
+      '{"content":"first","content":"second"}',
+    );
     if (answered.status === 400) return;
+    await ada.settled(answered.body.run.id);
     const stored = (await ada.call('GET', messages(own))).text;
     expect(stored).toContain('second');
     expect(stored).not.toContain('first');
