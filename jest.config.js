@@ -1,9 +1,13 @@
+/** What needs a server, a browser or a build of its own has its own script. */
+const ELSEWHERE = ['<rootDir>/test/browser/', '<rootDir>/test/faults/', '<rootDir>/test/chaos/'];
+const NEEDS_POSTGRES = process.env.TEST_DATABASE_URL ? [] : ['<rootDir>/src/database/postgres/'];
+
 /** Unit specs beside the code and stories in test/; both need nothing but Node. */
 export default {
   rootDir: '.',
   roots: ['<rootDir>/src', '<rootDir>/test'],
   testMatch: ['**/*.spec.ts', '**/*.e2e-spec.ts'],
-  testPathIgnorePatterns: ['/node_modules/', '/dist/', '<rootDir>/test/browser/', '<rootDir>/test/faults/'],
+  testPathIgnorePatterns: ['/node_modules/', '/dist/', ...ELSEWHERE, ...NEEDS_POSTGRES],
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
   transform: { '^.+\\.ts$': '@swc/jest' },

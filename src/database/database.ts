@@ -1,4 +1,5 @@
 import type { Kysely, RawBuilder, Transaction } from 'kysely';
+import type { Notices } from './notices.js';
 import type { Schema } from './schema.js';
 
 /** The handle that a query runs on: the database itself, or a transaction of it. */
@@ -29,6 +30,9 @@ export abstract class Database {
 
   /** True where no other process can be at work on the same data, so leases found at start are dead. */
   abstract readonly exclusive: boolean;
+
+  /** Tells other processes on the same data where to look. */
+  abstract readonly notices: Notices;
 
   /** Runs `work` in one transaction: all of it is committed, or, when it throws, nothing. */
   transaction<T>(work: (trx: Transaction<Schema>) => Promise<T>): Promise<T> {

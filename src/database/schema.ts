@@ -15,6 +15,7 @@ export interface Schema {
   tool_calls: ToolCallsTable;
   idempotency_keys: IdempotencyKeysTable;
   run_pages: RunPagesTable;
+  run_inputs: RunInputsTable;
 }
 
 /** Set when the row is made, never changed. */
@@ -85,6 +86,12 @@ export interface RunsTable {
   created_at: Fixed<number>;
   started_at: number | null;
   ended_at: number | null;
+  /** The attempt whose owner takes in messages (`steer`); null when the run takes none. */
+  steerable_attempt: Generated<number | null>;
+  /** When a run that ends without viewers has been left; null: it does not end for that. */
+  watched_until: Generated<number | null>;
+  /** Messages that were sent to the run while it worked. */
+  inputs: Generated<number>;
 }
 
 /** Append-only. Ordered by the run's number, then by position. */
@@ -145,4 +152,13 @@ export interface RunPagesTable {
   /** Length of `events` in UTF-16 units. */
   size: Fixed<number>;
   events: Fixed<string>;
+}
+
+/** A message for a run that works; its row is gone when the message has joined the conversation. */
+export interface RunInputsTable {
+  /** The id it will have as a message. */
+  message_id: Fixed<string>;
+  run_id: Fixed<string>;
+  content_json: Fixed<string>;
+  created_at: Fixed<number>;
 }

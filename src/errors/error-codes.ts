@@ -22,6 +22,7 @@ export const ERROR_CODES = {
   not_implemented: { status: 501, title: 'This is not built yet' },
   draining: { status: 503, title: 'The server is shutting down' },
   unavailable: { status: 503, title: 'The server cannot do this right now' },
+  storage_full: { status: 507, title: 'The server has no space left to store this' },
   fenced: { status: 500, title: 'Another process owns the run' },
   model_failed: { status: 502, title: 'The model failed' },
   run_timeout: { status: 504, title: 'The run took too long' },

@@ -1,34 +1,30 @@
 import { Kysely, PostgresDialect, sql } from 'kysely';
-import { Pool, types } from 'pg';
 import { Database } from '../database.js';
 import { migrate } from '../migrate.js';
 import type { Schema } from '../schema.js';
+import { PostgresNotices } from './postgres-notices.js';
+import { openPool } from './postgres-pool.js';
 
-/** Seconds between 1970 and now fit a double exactly, so `bigint` columns are read as numbers. */
-const BIGINT_OID = 20;
-const MAX_CONNECTIONS = 10;
-const CONNECT_TIMEOUT_MS = 5_000;
-
-/** PostgreSQL 15 or newer, shared by any number of processes. */
+/**
+ * PostgreSQL 15 or newer, shared by any number of processes. Its errors tell `unavailable` while it is away,
+ * read-only or has no connection left, and `storage_full` when its disk is full.
+ */
 export class PostgresDatabase extends Database {
   override readonly kysely: Kysely<Schema>;
   override readonly now = sql<number>`cast(extract(epoch from clock_timestamp()) * 1000 as bigint)`;
   override readonly skipLocked = sql`for update skip locked`;
   override readonly shareLock = sql`for share of r`;
   override readonly exclusive = false;
-  private readonly pool: Pool;
+  override readonly notices: PostgresNotices;
 
   constructor(private readonly address: string) {
     super();
-    types.setTypeParser(BIGINT_OID, Number);
-    this.pool = new Pool({
-      connectionString: address,
-      max: MAX_CONNECTIONS,
-      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-    });
-    // A connection that breaks while idle is replaced by the next query; unheard, the event would end the process.
-    this.pool.on('error', () => undefined);
-    this.kysely = new Kysely<Schema>({ dialect: new PostgresDialect({ pool: this.pool }) });
+    this.kysely = new Kysely<Schema>({ dialect: new PostgresDialect({ pool: openPool(address) }) });
+    this.notices = new PostgresNotices(address, (channel, payloads) =>
+      sql`select pg_notify(${channel}, payload) from unnest(cast(${payloads} as text[])) as payload`.execute(
+        this.kysely,
+      ),
+    );
   }
 
   override describe(): string {
@@ -38,9 +34,11 @@ export class PostgresDatabase extends Database {
 
   override async open(): Promise<void> {
     await migrate(this.kysely);
+    await this.notices.open();
   }
 
   override async close(): Promise<void> {
+    await this.notices.close();
     await this.kysely.destroy();
   }
 }

@@ -5,7 +5,9 @@ import { EnvironmentError } from '../../errors/environment.js';
 import { makeDataFolder } from '../data-folder.js';
 import { Database } from '../database.js';
 import { migrate } from '../migrate.js';
+import { NoNotices } from '../notices.js';
 import type { Schema } from '../schema.js';
+import { isBusy } from './sqlite-errors.js';
 import { StatementCache } from './statement-cache.js';
 
 /** Keeps everything in memory, for tests. */
@@ -21,6 +23,7 @@ export class SqliteDatabase extends Database {
   override readonly skipLocked = sql``;
   override readonly shareLock = sql``;
   override readonly exclusive = true;
+  override readonly notices = new NoNotices();
   private readonly file: string;
   private connection: DatabaseSync | undefined;
 
@@ -67,9 +70,4 @@ export class SqliteDatabase extends Database {
     this.connection = connection;
     return connection;
   }
-}
-
-/** SQLITE_BUSY: the file is locked by another process (https://sqlite.org/rescode.html#busy). */
-function isBusy(error: unknown): boolean {
-  return typeof error === 'object' && error !== null && 'errcode' in error && error.errcode === 5;
 }
