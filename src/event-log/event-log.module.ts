@@ -1,10 +1,34 @@
-import { Global, Inject, Logger, Module } from '@nestjs/common';
+import { Global, Logger, Module } from '@nestjs/common';
 import { ConfigModule } from '@nestjs/config';
 import { Database } from '../database/database.js';
 import { Metrics } from '../telemetry/metrics.js';
+import { EventLogLifecycle } from './event-log-lifecycle.service.js';
 import { eventLogConfig, type EventLogConfig } from './event-log.config.js';
 import { EventLog } from './event-log.js';
-import { SqlEventLog } from './sql/sql-event-log.js';
+
+const logger = new Logger('EventLog');
+
+interface Ground {
+  config: EventLogConfig;
+  database: Database;
+  options: { onCommit: (seconds: number) => void; holdMs: number; retentionMs: number };
+}
+
+function warnOfSweep(error: unknown): void {
+  logger.warn(`Old events could not be deleted yet: ${String(error)}`);
+}
+
+/** One row a store: its driver is imported only when it is chosen. */
+const STORES = {
+  database: async ({ database, options }: Ground) => {
+    const { SqlEventLog } = await import('./sql/sql-event-log.js');
+    return new SqlEventLog(database, { ...options, onSweepError: warnOfSweep });
+  },
+  redis: async ({ config: { REDIS_URL = '' }, options }: Ground) => {
+    const { RedisEventLog } = await import('./redis/redis-event-log.js');
+    return new RedisEventLog({ ...options, url: REDIS_URL, warn: (text) => logger.warn(text) });
+  },
+};
 
 @Global()
 @Module({
@@ -12,16 +36,20 @@ import { SqlEventLog } from './sql/sql-event-log.js';
   providers: [
     {
       provide: EventLog,
-      inject: [Database, Metrics],
-      useFactory: (database: Database, metrics: Metrics): EventLog =>
-        new SqlEventLog(database, (seconds) => metrics.logAppendSeconds.observe(seconds)),
+      inject: [eventLogConfig.KEY, Database, Metrics],
+      useFactory: (config: EventLogConfig, database: Database, metrics: Metrics): Promise<EventLog> =>
+        STORES[config.REDIS_URL === undefined ? 'database' : 'redis']({
+          config,
+          database,
+          options: {
+            onCommit: (seconds) => metrics.logAppendSeconds.observe(seconds),
+            holdMs: config.LEASE_MS,
+            retentionMs: config.LOG_RETENTION_MS,
+          },
+        }),
     },
+    EventLogLifecycle,
   ],
   exports: [EventLog],
 })
-export class EventLogModule {
-  constructor(@Inject(eventLogConfig.KEY) { REDIS_URL }: EventLogConfig) {
-    if (REDIS_URL === undefined) return;
-    new Logger('EventLog').warn('REDIS_URL is set, but Redis is not built yet: events stay in the database.');
-  }
-}
+export class EventLogModule {}

@@ -29,7 +29,11 @@ export interface LogWriter {
   readonly lastSeq: number;
   /** Characters handed over and not yet committed: wait for the last append when this grows. */
   readonly pending: number;
-  /** Aborted with the error once an append was refused or failed: from then on nothing can be written. */
+  /**
+   * Aborted with the error once an append was refused or failed: from then on nothing can be written. `fenced`: a
+   * newer attempt exists; `LogLost`: the store has lost what was written before; `storage_full`; `unavailable`: the
+   * store could not be reached for longer than the lease allows. While it cannot be reached for less, appends wait.
+   */
   readonly refused: AbortSignal;
 
   /**
@@ -59,11 +63,21 @@ export interface LogWriter {
  * A run's owner writes with a `LogWriter`; everybody else reads with `follow`, a cursor that holds nothing.
  * An event is visible to readers only after it is durable. `seq` is dense over all attempts of a run, and a
  * writer of an attempt that is over is refused by the store itself, so what readers see never forks.
+ * Any number of processes may share the store; what one appends, the readers of all see soon, from one read a run.
+ * A store that cannot be reached: `writer`, `end`, `has`, `read` and `remove` throw AppError `unavailable`,
+ * appends wait for as long as a lease lasts, and readers wait.
  * Adapters run `event-log.contract.ts`.
  */
 export abstract class EventLog {
-  /** Opens the pen for an attempt that the caller owns, after the log's last event. */
-  abstract writer(runId: string, attempt: number): Promise<LogWriter>;
+  /**
+   * Opens the pen for an attempt that the caller owns, after the log's last event. From then on the pens of
+   * earlier attempts are refused.
+   * @param leastSeq what is known to have been in the log (a run's `checkpointSeq`). A log that ends before it was
+   * lost: it is begun anew, so the pen's `lastSeq` is 0, and readers are told with `LogLost`. What is known must then
+   * be set back, or the next attempt begins it anew once more.
+   * @throws AppError `fenced` when the store knows a newer attempt, or that the run was removed.
+   */
+  abstract writer(runId: string, attempt: number, leastSeq?: number): Promise<LogWriter>;
 
   /** The last event of the run's log, or undefined when it has none. */
   abstract end(runId: string): Promise<LogEnd | undefined>;
@@ -80,6 +94,19 @@ export abstract class EventLog {
   /**
    * All events after `after`, then those to come, each once and in order; ends after `done`, or quietly when
    * `signal` is aborted or the run is removed. The next pages are fetched when asked for: a reader that does not read costs its cursor.
+   * While the store cannot be reached it waits.
+   * @throws LogLost when events that the reader has had are not part of the log any more.
    */
   abstract follow(runId: string, after: number, signal: AbortSignal): AsyncIterable<LogPage[]>;
+
+  /** For people: where the events are, without credentials. */
+  describe(): string {
+    return 'events in memory';
+  }
+
+  /** Connects. Throws EnvironmentError when the store cannot be used, with what to check. */
+  async open(): Promise<void> {}
+
+  /** Ends connections and timers; readers that are left wait for ever, so abort them first. */
+  async close(): Promise<void> {}
 }

@@ -2,9 +2,14 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
 import type { AbortableQueryOptions, CompiledQuery } from 'kysely';
 import { Random } from '../../../test/support/random.js';
+import { over } from '../../../test/support/over.js';
+import type { Database } from '../../database/database.js';
 import { newId } from '../../database/ids.js';
+import { type HearNotice, Notices, type NoticeTopic } from '../../database/notices.js';
 import { IN_MEMORY, SqliteDatabase } from '../../database/sqlite/sqlite-database.js';
-import type { LogWriter } from '../event-log.js';
+import { AppError } from '../../errors/app-error.js';
+import type { EventLog, LogWriter } from '../event-log.js';
+import { LogLost } from '../log-lost.js';
 import { placeEvents } from '../placed-event.js';
 import type { RunEvent } from '../run-event.js';
 import { SqlEventLog } from './sql-event-log.js';
@@ -23,10 +28,15 @@ const DONE: RunEvent & { type: 'done' } = {
   data: { status: 'completed', stop_reason: null, usage: NO_USAGE, cost_usd: null },
 };
 
+/** How the next commit fails: before or after it is stored, and in a way that is tried again (`away`) or not. */
+const FAILURES = ['failing commit', 'lost answer', 'away', 'away with the answer'] as const;
+type Failure = (typeof FAILURES)[number];
+
 /** `writer`, `reader` and `cursor` are taken modulo what there is. */
 type Step =
   | { do: 'append'; writer: number; events: number; long: boolean; wait: boolean }
-  | { do: 'takeover' | 'crash' | 'failing commit' | 'lost answer' | 'pause' }
+  | { do: 'takeover' | 'crash' | 'loss' | 'pause' }
+  | { do: Failure }
   | { do: 'join'; cursor: number }
   | { do: 'leave' | 'come back'; reader: number };
 
@@ -41,9 +51,9 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       wait: fc.boolean(),
     }),
   },
-  { weight: 1, arbitrary: fc.constantFrom<Step>({ do: 'takeover' }, { do: 'crash' }) },
+  { weight: 2, arbitrary: fc.constantFrom<Step>({ do: 'takeover' }, { do: 'crash' }, { do: 'loss' }) },
   { weight: 2, arbitrary: fc.constant<Step>({ do: 'pause' }) },
-  { weight: 1, arbitrary: fc.constantFrom<Step>({ do: 'failing commit' }, { do: 'lost answer' }) },
+  { weight: 2, arbitrary: fc.constantFrom<Step>(...FAILURES.map((failure) => ({ do: failure }))) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('join' as const), cursor: fc.nat({ max: 30 }) }) },
   {
     weight: 2,
@@ -56,7 +66,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 
 /** A database that is far away: its answers take a while, and on request an append fails or its answer is lost. */
 class FarDatabase extends SqliteDatabase {
-  failure: 'none' | 'failing commit' | 'lost answer' = 'none';
+  failure: 'none' | Failure = 'none';
   random = new Random(0);
 
   override async open(): Promise<void> {
@@ -67,9 +77,11 @@ class FarDatabase extends SqliteDatabase {
       await this.distance();
       const isAppend = query.sql.includes('insert into run_pages');
       if (isAppend && this.took('failing commit')) throw new Error('disk failure');
+      if (isAppend && this.took('away')) throw new AppError('unavailable', 'away');
       const result = await execute<R>(query, options);
       await this.distance();
       if (isAppend && this.took('lost answer')) throw new Error('the answer was lost');
+      if (isAppend && this.took('away with the answer')) throw new AppError('unavailable', 'away');
       return result;
     };
   }
@@ -78,7 +90,7 @@ class FarDatabase extends SqliteDatabase {
     for (let turns = this.random.between(0, 4); turns > 0; turns -= 1) await new Promise(setImmediate);
   }
 
-  private took(failure: 'failing commit' | 'lost answer'): boolean {
+  private took(failure: Failure): boolean {
     if (this.failure !== failure) return false;
     this.failure = 'none';
     return true;
@@ -93,20 +105,64 @@ interface Append {
   outcome: 'pending' | 'written' | 'refused' | 'unknown';
 }
 
-/** A viewer that keeps its cursor over all its connections. */
+/** Notices between processes; some are lost. */
+class LossyHub {
+  private readonly members = new Set<LossyNotices>();
+
+  constructor(private readonly random: Random) {}
+
+  join(): Notices {
+    const member = new LossyNotices((id) => {
+      for (const other of this.members) {
+        if (other !== member && this.random.between(0, 3) > 0) setImmediate(() => other.hear?.([id]));
+      }
+    });
+    this.members.add(member);
+    return member;
+  }
+
+  /** As after a broken connection: everybody looks by himself. */
+  tellAll(): void {
+    for (const member of this.members) member.hear?.('unknown');
+  }
+}
+
+class LossyNotices extends Notices {
+  override readonly isLive = true;
+  hear: HearNotice | undefined;
+
+  constructor(private readonly tell: (id: string) => void) {
+    super();
+  }
+
+  override send(_topic: NoticeTopic, id: string): void {
+    this.tell(id);
+  }
+
+  override listen(_topic: NoticeTopic, hear: HearNotice): () => void {
+    this.hear = hear;
+    return () => (this.hear = undefined);
+  }
+}
+
+/** A viewer that keeps its cursor over all its connections, and begins anew when its log is lost. */
 class Reader {
-  readonly seen: string[] = [];
+  seen: string[] = [];
+  /** What was seen by an earlier life of this viewer. */
+  cursor: number;
   private leave = new AbortController();
   private reading: Promise<void> = Promise.resolve();
 
   constructor(
-    readonly cursor: number,
+    private place: { attempt: number; seq: number } | undefined,
     private readonly runId: string,
-  ) {}
+  ) {
+    this.cursor = place?.seq ?? 0;
+  }
 
-  connect(log: SqlEventLog): void {
+  connect(log: EventLog): void {
     this.leave = new AbortController();
-    this.reading = this.read(log, this.leave.signal);
+    this.reading = this.resume(log, this.leave.signal);
   }
 
   async disconnect(): Promise<void> {
@@ -118,9 +174,33 @@ class Reader {
     return this.reading;
   }
 
-  private async read(log: SqlEventLog, signal: AbortSignal): Promise<void> {
+  /** As the door does it: a cursor that the log does not have is answered with the whole run. */
+  private async resume(log: EventLog, signal: AbortSignal): Promise<void> {
+    if (this.place !== undefined && !(await log.has(this.runId, this.place.attempt, this.place.seq)))
+      this.begin();
+    while (!signal.aborted) {
+      try {
+        await this.read(log, signal);
+        return;
+      } catch (error) {
+        if (!(error instanceof LogLost)) throw error;
+        this.begin();
+      }
+    }
+  }
+
+  private begin(): void {
+    this.seen = [];
+    this.cursor = 0;
+    this.place = undefined;
+  }
+
+  private async read(log: EventLog, signal: AbortSignal): Promise<void> {
     for await (const pages of log.follow(this.runId, this.cursor + this.seen.length, signal)) {
-      for (const event of placeEvents(pages)) this.seen.push(lineOf(event));
+      for (const event of placeEvents(pages)) {
+        this.seen.push(lineOf(event));
+        this.place = { attempt: event.attempt, seq: event.seq };
+      }
       if (signal.aborted) return;
     }
   }
@@ -137,11 +217,25 @@ class World {
   private readonly writers: { attempt: number; writer: LogWriter }[] = [];
   private readonly settling: Promise<unknown>[] = [];
   private attempt = 0;
-  private log: SqlEventLog;
+  /** The attempt that began the log. */
+  firstAttempt = 1;
+  private readonly hub: LossyHub;
+  private readonly logs: SqlEventLog[];
   private count = 0;
 
   constructor(private readonly database: FarDatabase) {
-    this.log = new SqlEventLog(database);
+    this.hub = new LossyHub(database.random);
+    this.logs = [this.newLog(), this.newLog()];
+  }
+
+  /** One of the processes. */
+  private get log(): SqlEventLog {
+    return this.logs[this.database.random.between(0, 1)]!;
+  }
+
+  private newLog(): SqlEventLog {
+    const view = over<Database>(this.database, { exclusive: false, notices: this.hub.join() });
+    return new SqlEventLog(view, { delay: () => new Promise(setImmediate) });
   }
 
   async do(step: Step): Promise<void> {
@@ -152,15 +246,21 @@ class World {
         return this.takeOver();
       case 'crash':
         return this.crash();
+      case 'loss':
+        return this.lose();
       case 'failing commit':
       case 'lost answer':
+      case 'away':
+      case 'away with the answer':
         this.database.failure = step.do;
         return;
       case 'pause':
         return new Promise((resolve) => setImmediate(resolve));
       case 'join': {
         const end = await this.log.end(this.runId);
-        const reader = new Reader(step.cursor % ((end?.seq ?? 0) + 1), this.runId);
+        const cursor = step.cursor % ((end?.seq ?? 0) + 1);
+        const [page] = cursor === 0 ? [] : await this.log.read(this.runId, cursor - 1);
+        const reader = new Reader(page && { attempt: page.attempt, seq: cursor }, this.runId);
         this.readers.push(reader);
         reader.connect(this.log);
         return;
@@ -175,7 +275,7 @@ class World {
   }
 
   /** Somebody else has the run from here on; the owner before does not know it yet. */
-  async takeOver(): Promise<void> {
+  async takeOver(leastSeq = 0): Promise<void> {
     this.attempt += 1;
     await this.database.kysely
       .insertInto('runs')
@@ -184,13 +284,21 @@ class World {
       .execute();
     this.writers.unshift({
       attempt: this.attempt,
-      writer: await this.log.writer(this.runId, this.attempt),
+      writer: await this.log.writer(this.runId, this.attempt, leastSeq),
     });
   }
 
-  /** A new process; viewers come to it with the cursors that they have, and old writers turn up as ghosts. */
+  /** More is known of the run than its log has: the next owner begins it anew. */
+  private async lose(): Promise<void> {
+    this.firstAttempt = this.attempt + 1;
+    await this.takeOver(1_000_000);
+  }
+
+  /** A new process; viewers come to one that lives with the cursors that they have, and old writers turn up as ghosts. */
   private async crash(): Promise<void> {
-    this.log = new SqlEventLog(this.database);
+    const dead = this.database.random.between(0, 1);
+    await this.logs[dead]?.close();
+    this.logs[dead] = this.newLog();
     await this.takeOver();
     for (const reader of this.readers) {
       await reader.disconnect();
@@ -210,7 +318,7 @@ class World {
       .append(...appends.map(({ text }): RunEvent => ({ type: 'token', data: { text } })))
       .then(
         () => 'written' as const,
-        (error: Error) => (error.message === 'the answer was lost' ? 'unknown' : 'refused'),
+        (error: Error) => (isRefusal(error) ? 'refused' : 'unknown'),
       )
       .then((outcome) => appends.forEach((each) => (each.outcome = outcome)));
     this.settling.push(settled);
@@ -227,8 +335,10 @@ class World {
       reader.connect(this.log);
     }
     await this.writers[0]!.writer.end(DONE, async () => undefined);
+    this.hub.tellAll();
     await Promise.all(this.readers.map((reader) => reader.ended()));
     for (const { writer } of this.writers) writer.close();
+    for (const log of this.logs) await log.close();
     return this.whole();
   }
 
@@ -241,6 +351,10 @@ class World {
     return lines;
   }
 }
+
+/** After any other error the event may be there: an answer before it may have been lost. */
+const isRefusal = (error: Error): boolean =>
+  error instanceof LogLost || (error instanceof AppError && error.code === 'fenced');
 
 const ROW = {
   tenant_id: 'default',
@@ -269,8 +383,9 @@ describe('the log against its model', () => {
 
       const texts = new Set(log.map((line) => line.slice(line.indexOf(' ') + 1)));
       const written = world.appends.filter(
-        ({ outcome, text }) =>
-          outcome === 'written' || (outcome === 'unknown' && texts.has(text.slice(0, 12))),
+        ({ attempt, outcome, text }) =>
+          attempt >= world.firstAttempt &&
+          (outcome === 'written' || (outcome === 'unknown' && texts.has(text.slice(0, 12)))),
       );
       // Owners follow each other, and each writes in its own order: so the log is sorted by attempt, then as handed over.
       const expected = written
@@ -287,5 +402,5 @@ describe('the log against its model', () => {
       timeout: 5_000,
       ...(seed === undefined ? {} : { seed: Number(seed) }),
     });
-  });
+  }, 60_000);
 });

@@ -5,13 +5,17 @@ import type { RunEvent } from '../run-event.js';
 
 /** What a writer needs of the log that it writes to. */
 export interface WriterTarget {
-  commit(firstSeq: number, entries: LogEntry[], shown: boolean): Promise<void>;
+  commit(firstSeq: number, entries: LogEntry[]): Promise<void>;
+  /** As `commit`, but viewers are not told before `show`. */
+  commitHidden(firstSeq: number, entries: LogEntry[]): Promise<void>;
   show(): void;
+  /** Something was refused: this attempt writes nothing more. */
+  refused(reason: unknown): void;
   release(): void;
 }
 
 /** Counts `seq` for one attempt of a run. After the first refused append every further one is refused too. */
-export class SqlLogWriter implements LogWriter {
+export class PagedLogWriter implements LogWriter {
   pending = 0;
   private seq: number;
   private lastAttempt: number;
@@ -44,7 +48,7 @@ export class SqlLogWriter implements LogWriter {
   }
 
   append(...events: RunEvent[]): Promise<void> {
-    return this.write(events, true);
+    return this.write(events, false);
   }
 
   flushed(): Promise<void> {
@@ -53,13 +57,13 @@ export class SqlLogWriter implements LogWriter {
 
   async end(event: RunEvent & { type: 'done' }, settle: () => Promise<void>): Promise<void> {
     await this.last;
-    const written = this.write([event], false);
+    const written = this.write([event], true);
     this.ended = true;
-    await written;
     try {
+      await written;
       await settle();
     } finally {
-      // It is durable, so readers elsewhere have it already: those who wait here must not wait for ever.
+      // Once it is durable, readers elsewhere have it already: those who wait here must not wait for ever.
       this.target.show();
     }
   }
@@ -71,7 +75,7 @@ export class SqlLogWriter implements LogWriter {
     this.last.then(release, release);
   }
 
-  private write(events: RunEvent[], shown: boolean): Promise<void> {
+  private write(events: RunEvent[], hidden: boolean): Promise<void> {
     if (this.refused.aborted) return refuse(this.refused.reason);
     if (this.ended) return refuse(new AppError('fenced', 'Nothing follows the last event of a run.'));
     const entries = events.map(({ type, data }) => ({ type, data: JSON.stringify(data) }));
@@ -80,7 +84,7 @@ export class SqlLogWriter implements LogWriter {
     this.seq += entries.length;
     this.lastAttempt = this.attempt;
     this.pending += size;
-    this.last = this.target.commit(firstSeq, entries, shown);
+    this.last = hidden ? this.target.commitHidden(firstSeq, entries) : this.target.commit(firstSeq, entries);
     void this.note(this.last, size);
     return this.last;
   }
@@ -91,6 +95,7 @@ export class SqlLogWriter implements LogWriter {
       this.pending -= size;
     } catch (error) {
       this.refusal.abort(error);
+      this.target.refused(error);
     }
   }
 }

@@ -1,8 +1,8 @@
-import type { LogEntry } from '../event-log.js';
-import type { RunEventType } from '../run-event.js';
+import type { LogEntry } from './event-log.js';
+import type { RunEventType } from './run-event.js';
 
 /**
- * How a page stands in the table: one line an event, its type, a tab, its data. JSON text has neither a tab
+ * How a page stands in a store: one line an event, its type, a tab, its data. JSON text has neither a tab
  * nor a line feed of its own, so nothing is escaped and every byte of the data comes back as it was.
  */
 export function formatPage(entries: readonly LogEntry[]): string {

@@ -1,0 +1,220 @@
+import type { LogEnd, LogPage } from '../event-log.js';
+import { type Continuation, endOf, type LogPlace } from '../log-store.js';
+import { lastSeq, pageAfter, pageSize } from '../log-page.js';
+
+/** Characters of recent events kept in memory for all viewers of a run together. */
+const KEEP = 262_144;
+/** For so long after a commit or a look the owner's memory speaks for the store, in milliseconds. */
+const CURRENT_MS = 2_000;
+
+/** The recent events of one run, shared by all who watch it here, and the bell that tells them of new ones. */
+export class RunTail {
+  /** Grows with every change: a reader that finds nothing waits until it is another. */
+  version = 0;
+  /** Grows when the log turns out to be another than what was read here. */
+  epoch = 0;
+  isRemoved = false;
+  /** Readers here. */
+  watchers = 0;
+  /** Pages from this `seq` on are durable, but not to be shown yet. */
+  hiddenFrom = Infinity;
+  private readonly pages: LogPage[] = [];
+  private size = 0;
+  /** The place before the first page, and after the last; without them nothing is known of the log. */
+  private start: LogPlace | undefined;
+  private last: LogPlace | undefined;
+  private waiting = new Set<() => void>();
+  /** The attempt that is written here. */
+  private owner: number | undefined;
+  private beginning: LogEnd | undefined;
+  private confirmedAt = -Infinity;
+
+  /** Where what is known ends; undefined while nothing is known. */
+  get end(): LogPlace | undefined {
+    return this.last;
+  }
+
+  /** Whether an attempt is written here whose writer has not been refused. */
+  get isOwned(): boolean {
+    return this.owner !== undefined;
+  }
+
+  /** Whether what memory has as the last event surely is the last of the store. */
+  get isCurrent(): boolean {
+    const isSeen = performance.now() - this.confirmedAt < CURRENT_MS;
+    return this.isOwned && isSeen && this.hiddenFrom === Infinity;
+  }
+
+  /** The last event, of a log that is current. */
+  get endEvent(): LogEnd | undefined {
+    return endOf(this.pages.slice(-1)) ?? this.beginning;
+  }
+
+  /** From here on the log is written on this node, after `end`. */
+  own(attempt: number, end: LogEnd | undefined): void {
+    const place = { seq: end?.seq ?? 0, attempt: end?.attempt };
+    const known = this.last;
+    if (known?.attempt !== undefined && known.attempt > attempt) return;
+    if (known !== undefined && known.seq > place.seq) this.lost();
+    this.learn(place, []);
+    this.owner = attempt;
+    this.beginning = end;
+    this.confirm();
+  }
+
+  disown(attempt: number): void {
+    if (this.owner === attempt) this.owner = undefined;
+  }
+
+  /** The store has been seen to end where memory ends. */
+  confirm(): void {
+    this.confirmedAt = performance.now();
+  }
+
+  /**
+   * Takes what was read after a place of the log, or committed. What is known already is passed over; what
+   * does not join leaves a gap, so what was here is forgotten; a newer attempt at the same place means that the
+   * log is another.
+   */
+  learn(place: LogPlace, pages: readonly LogPage[]): void {
+    const known = place.attempt === undefined ? undefined : this.knows(place.seq)?.attempt;
+    if (known !== undefined && place.attempt !== undefined) {
+      if (place.attempt < known) return;
+      if (place.attempt > known) this.lost();
+    }
+    const end = this.last;
+    if (end === undefined || place.seq > end.seq) {
+      // Who writes here knows the end better than a read that may have begun before.
+      if (end !== undefined && this.isOwned) return;
+      this.clear(place);
+      if (end !== undefined) this.ring();
+    }
+    this.push(pages);
+  }
+
+  /** Adds committed events and wakes everybody who waits. */
+  push(pages: readonly LogPage[]): void {
+    let isNews = false;
+    for (const page of pages) isNews = this.add(page) || isNews;
+    if (!isNews) return;
+    if (this.size > KEEP * 1.125) this.forget();
+    this.ring();
+  }
+
+  /** The log is not the one that was read here: nothing of it is kept, and readers are told. */
+  lost(): void {
+    this.epoch += 1;
+    this.owner = undefined;
+    this.beginning = undefined;
+    this.clear(undefined);
+    this.ring();
+  }
+
+  /** The run is gone, and who waits for it goes. */
+  drop(): void {
+    this.isRemoved = true;
+    this.clear(undefined);
+    this.ring();
+  }
+
+  /** Tells the waiting that the store may have more. */
+  ring(): void {
+    this.version += 1;
+    const woken = this.waiting;
+    this.waiting = new Set();
+    for (const wake of woken) wake();
+  }
+
+  /** Events after a place up to about `size` characters, one page at least; undefined when memory cannot tell. */
+  after(place: LogPlace, size: number): Continuation | undefined {
+    const known = this.knows(place.seq);
+    if (known === undefined) return undefined;
+    if (place.attempt !== undefined && known.attempt !== place.attempt) return undefined;
+    const pages: LogPage[] = [];
+    let taken = 0;
+    for (let index = this.firstIndexAfter(place.seq); index < this.pages.length && taken < size; index += 1) {
+      const page = this.pages[index];
+      if (page === undefined || page.firstSeq >= this.hiddenFrom) break;
+      pages.push(pageAfter(page, place.seq));
+      taken += pageSize(page);
+    }
+    return { attempt: known.attempt, pages };
+  }
+
+  /** The event with this `seq`, when memory reaches to it: its attempt, where known. */
+  knows(seq: number): { attempt: number | undefined } | undefined {
+    if (this.start === undefined || this.last === undefined) return undefined;
+    if (seq < this.start.seq || seq > this.last.seq) return undefined;
+    if (seq === this.start.seq) {
+      return seq > 0 && this.start.attempt === undefined ? undefined : { attempt: this.start.attempt };
+    }
+    const page = this.pages[this.firstIndexAfter(seq - 1)];
+    return page === undefined ? undefined : { attempt: page.attempt };
+  }
+
+  /** Waits until `version` is not the given one any more, the signal is aborted or `timeoutMs` has passed. */
+  changed(version: number, signal: AbortSignal, timeoutMs?: number): Promise<void> {
+    if (this.version !== version || signal.aborted) return Promise.resolve();
+    return new Promise((resolve) => {
+      const timer = timeoutMs === undefined ? undefined : setTimeout(() => wake(), timeoutMs);
+      const wake = () => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', wake);
+        this.waiting.delete(wake);
+        resolve();
+      };
+      signal.addEventListener('abort', wake);
+      this.waiting.add(wake);
+    });
+  }
+
+  private add(page: LogPage): boolean {
+    const end = this.last;
+    const isNewer = end?.attempt !== undefined && page.attempt > end.attempt;
+    // A newer attempt goes on after what was written: where it does not, the log was begun anew.
+    if (end !== undefined && isNewer && page.firstSeq <= end.seq) this.lost();
+    const known = this.last?.seq ?? -1;
+    if (lastSeq(page) <= known) return false;
+    const isOlder = this.last?.attempt !== undefined && page.attempt < this.last.attempt;
+    if (isOlder) return false;
+    if (this.last === undefined || page.firstSeq > known + 1) this.clear({ seq: page.firstSeq - 1 });
+    const fresh = pageAfter(page, this.last?.seq ?? 0);
+    this.pages.push(fresh);
+    if (this.owner !== undefined && this.owner < fresh.attempt) this.owner = undefined;
+    this.size += pageSize(fresh);
+    this.last = { seq: lastSeq(fresh), attempt: fresh.attempt };
+    return true;
+  }
+
+  private clear(place: LogPlace | undefined): void {
+    this.pages.length = 0;
+    this.size = 0;
+    this.start = place;
+    this.last = place;
+  }
+
+  /** Many pages at a time: taking them from the front one by one would move all that stay each time. */
+  private forget(): void {
+    let count = 0;
+    for (const page of this.pages.slice(0, -1)) {
+      if (this.size <= KEEP) break;
+      this.size -= pageSize(page);
+      this.start = { seq: lastSeq(page), attempt: page.attempt };
+      count += 1;
+    }
+    this.pages.splice(0, count);
+  }
+
+  /** Index of the first page that holds events after `seq`; binary search, since a tail can be long. */
+  private firstIndexAfter(seq: number): number {
+    let low = 0;
+    let high = this.pages.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      const page = this.pages[middle];
+      if (page !== undefined && lastSeq(page) <= seq) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}
