@@ -1,21 +1,20 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Inject, Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
-import { EventLog } from '../event-log/event-log.js';
-import { LeaseKeeper } from './lease-keeper.js';
+import { type HeldLease, LeaseKeeper } from './lease-keeper.js';
 import { LeaseRepository } from './lease.repository.js';
-import { RunListeners } from './listeners/run-listeners.service.js';
-import type { LoopResult } from './loop/agent-loop.js';
-import { AgentLoopFactory } from './loop/agent-loop-factory.service.js';
+import { isUnavailable } from './loop/patient.js';
+import { RunAttempts } from './run-attempts.service.js';
 import type { Run } from './run.js';
-import { RunStop } from './run-stop.js';
+import { RunStop } from './loop/run-stop.js';
 import { runsConfig, type RunsConfig } from './runs.config.js';
 
 /** How often a process looks for runs that nobody told it of, in milliseconds. */
 const LOOK_MS = 1_000;
 const RETRY_CANCEL_MS = 50;
+/** After this process could not reach the log, others may take the runs for so long, in milliseconds. */
+const PAUSE_MS = 2_000;
 
-interface ActiveRun {
-  run: Run;
+interface ActiveRun extends HeldLease {
   stop: AbortController;
   ended: Promise<void>;
 }
@@ -31,20 +30,19 @@ export class Dispatcher implements OnApplicationBootstrap {
   /** Runs that are being claimed: each takes a place already. */
   private arriving = 0;
   private draining = false;
+  private pausedUntil = 0;
   private look: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly leases: LeaseRepository,
-    private readonly log: EventLog,
-    private readonly loops: AgentLoopFactory,
-    private readonly listeners: RunListeners,
+    private readonly attempts: RunAttempts,
     @Inject(runsConfig.KEY) private readonly config: RunsConfig,
   ) {
     this.keeper = new LeaseKeeper(config.LEASE_MS, {
       renew: (ids) => leases.renew(ids),
-      ids: () => [...this.active.keys()],
-      onLost: (id) => this.active.get(id)?.stop.abort(new RunStop('lost')),
-      onCancelRequested: (id) => this.active.get(id)?.stop.abort(new RunStop('cancel')),
+      held: () => [...this.active.values()],
+      onLost: (id) => this.lose(id),
+      onCancelRequested: (id) => this.stop(id),
       onError: (error) =>
         this.logger.error({ err: error }, 'Leases could not be renewed: is the database reachable?'),
       now: () => performance.now(),
@@ -53,15 +51,16 @@ export class Dispatcher implements OnApplicationBootstrap {
 
   async onApplicationBootstrap(): Promise<void> {
     await this.leases.releaseDead();
+    const { notices } = this.leases;
+    notices.listen('queue', () => this.kick());
+    notices.listen('cancel', (ids) => {
+      if (ids === 'unknown') void this.keeper.tick();
+      else for (const id of ids) this.stop(id);
+    });
     this.keeper.start();
     this.look = setInterval(() => this.kick(), LOOK_MS);
     this.look.unref();
     this.kick();
-  }
-
-  /** Whether all runs are made and worked on here, so that nothing has to be looked for. */
-  get isAlone(): boolean {
-    return this.leases.isAlone;
   }
 
   get activeRuns(): number {
@@ -72,6 +71,7 @@ export class Dispatcher implements OnApplicationBootstrap {
   async offer(run: Run): Promise<void> {
     if (this.hasRoom && (await this.take(() => this.leases.beginOwn(run.id)))) return;
     await this.leases.offerOwn(run.id);
+    this.leases.notices.send('queue', run.id);
     this.kick();
   }
 
@@ -94,6 +94,7 @@ export class Dispatcher implements OnApplicationBootstrap {
    * @returns once nothing of it can follow; the signal ends the wait.
    */
   async cancel(runId: string, isOver: () => Promise<boolean>, signal: AbortSignal): Promise<void> {
+    this.leases.notices.send('cancel', runId);
     while (!signal.aborted) {
       await this.claiming;
       const active = this.active.get(runId);
@@ -103,9 +104,8 @@ export class Dispatcher implements OnApplicationBootstrap {
       }
       // What ended here may have been given up for another reason first: then it is still open.
       if (await isOver()) return;
-      const claimed = await this.leases.claimToEnd(runId);
-      if (claimed !== undefined) this.begin(claimed);
-      else await delay(RETRY_CANCEL_MS);
+      const isTaken = await this.take(() => this.leases.claimToEnd(runId), 'also now');
+      if (!isTaken) await delay(RETRY_CANCEL_MS);
     }
   }
 
@@ -125,47 +125,53 @@ export class Dispatcher implements OnApplicationBootstrap {
   }
 
   private get hasRoom(): boolean {
-    return !this.draining && this.active.size + this.arriving < this.config.MAX_ACTIVE_RUNS;
+    if (this.draining || performance.now() < this.pausedUntil) return false;
+    return this.active.size + this.arriving < this.config.MAX_ACTIVE_RUNS;
   }
 
   private async claimAll(): Promise<void> {
     while (this.moreToClaim) {
       this.moreToClaim = false;
       let isTaken = true;
-      while (isTaken && this.hasRoom) isTaken = await this.take(() => this.leases.claimNext());
+      while (isTaken && this.hasRoom)
+        isTaken = await this.take(() => this.leases.claimNext([...this.active.keys()]));
     }
   }
 
-  /** @returns whether there was a run. */
-  private async take(claim: () => Promise<Run | undefined>): Promise<boolean> {
+  /**
+   * @param draining whether to begin with a run while this process is on its way out.
+   * @returns whether there was a run.
+   */
+  private async take(
+    claim: () => Promise<Run | undefined>,
+    draining: 'not now' | 'also now' = 'not now',
+  ): Promise<boolean> {
     this.arriving += 1;
     try {
+      const asked = performance.now();
       const run = await claim();
       if (run === undefined) return false;
-      if (this.draining) await this.leases.release(run);
-      else this.begin(run);
+      const isLate = (this.draining && draining === 'not now') || !this.keeper.isFresh(asked);
+      if (isLate) await this.giveBack(run);
+      else this.begin(run, asked);
       return true;
     } finally {
       this.arriving -= 1;
     }
   }
 
-  private begin(run: Run): void {
+  private begin(run: Run, leasedAt: number): void {
     const stop = new AbortController();
     if (run.cancelRequestedAt !== null) stop.abort(new RunStop('cancel'));
-    const before = this.active.get(run.id);
-    // Its lease ended unnoticed, and this process has claimed it anew: the attempt before must not write any more.
-    before?.stop.abort(new RunStop('lost'));
-    const ended = (before?.ended ?? Promise.resolve())
-      .then(() => this.work(run, stop))
+    const ended = this.work(run, stop)
       .catch((error: unknown) =>
         this.logger.error({ err: error, run_id: run.id }, 'A run could not be worked on'),
       )
       .finally(() => {
-        if (this.active.get(run.id)?.stop === stop) this.active.delete(run.id);
+        this.active.delete(run.id);
         this.kick();
       });
-    this.active.set(run.id, { run, stop, ended });
+    this.active.set(run.id, { id: run.id, leasedAt, stop, ended });
   }
 
   private async work(run: Run, stop: AbortController): Promise<void> {
@@ -175,22 +181,31 @@ export class Dispatcher implements OnApplicationBootstrap {
     const timer = setTimeout(timeout, remainingMs);
     timer.unref();
     try {
-      const result = await this.loop(run, stop.signal);
-      if (result === 'moved') await this.leases.release(run);
+      const result = await this.attempts.execute(run, stop.signal, () => this.draining);
+      if (result === 'away') this.pausedUntil = performance.now() + PAUSE_MS;
+      if (result === 'moved' || result === 'away') await this.giveBack(run);
     } finally {
       clearTimeout(timer);
     }
   }
 
-  private async loop(run: Run, signal: AbortSignal): Promise<LoopResult> {
-    const writer = await this.log.writer(run.id, run.attempt);
+  /** Any process can go on with the run at once; when that cannot be said, then after its lease. */
+  private async giveBack(run: Run): Promise<void> {
     try {
-      this.listeners.attach(run, writer.lastSeq);
-      const either = AbortSignal.any([signal, writer.refused]);
-      return await this.loops.create(run, writer, either, () => this.draining).execute();
-    } finally {
-      writer.close();
+      await this.leases.release(run);
+      this.leases.notices.send('queue', run.id);
+    } catch (error) {
+      if (!isUnavailable(error)) throw error;
     }
+  }
+
+  private stop(id: string): void {
+    this.active.get(id)?.stop.abort(new RunStop('cancel'));
+  }
+
+  /** Where no other process can take it, a run is not lost by a lease that could not be prolonged. */
+  private lose(id: string): void {
+    if (!this.leases.isAlone) this.active.get(id)?.stop.abort(new RunStop('lost'));
   }
 
   /** Time counts from the first attempt on, by the database's clock, which the lease tells. */

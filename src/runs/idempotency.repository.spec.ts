@@ -40,7 +40,7 @@ onEachDatabase('an idempotency key', (open) => {
     const first = await start();
     const again = await start();
 
-    expect(again).toEqual({ startedBefore: 'run' in first && first.run.id });
+    expect(again).toEqual({ existing: 'run' in first && first.run.id });
     expect(await runIds()).toHaveLength(1);
   });
 
@@ -49,9 +49,7 @@ onEachDatabase('an idempotency key', (open) => {
 
     const [id, ...others] = await runIds();
     expect(others).toEqual([]);
-    expect(new Set(all.map((each) => ('run' in each ? each.run.id : each.startedBefore)))).toEqual(
-      new Set([id]),
-    );
+    expect(new Set(all.map((each) => ('run' in each ? each.run.id : each.existing)))).toEqual(new Set([id]));
     expect(all.filter((each) => 'run' in each)).toHaveLength(1);
   });
 
@@ -70,15 +68,15 @@ onEachDatabase('an idempotency key', (open) => {
     ];
 
     const ids = all.map((each) => 'run' in each && each.run.id);
-    expect(await start()).toEqual({ startedBefore: ids[0] });
-    expect(await start({ user: 'usr_bob', fingerprint: 'other' })).toEqual({ startedBefore: ids[1] });
+    expect(await start()).toEqual({ existing: ids[0] });
+    expect(await start({ user: 'usr_bob', fingerprint: 'other' })).toEqual({ existing: ids[1] });
     expect(await runIds()).toHaveLength(3);
   });
 
   it('holds for 24 hours', async () => {
     await start();
     await age(DAY_MS - 60_000);
-    expect(await start()).toHaveProperty('startedBefore');
+    expect(await start()).toHaveProperty('existing');
 
     await age(DAY_MS + 1_000);
     expect(await start({ fingerprint: 'other' })).toHaveProperty('run');

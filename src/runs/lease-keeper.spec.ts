@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { LeaseKeeper } from './lease-keeper.js';
+import { type HeldLease, LeaseKeeper } from './lease-keeper.js';
 import type { RenewedLease } from './lease.repository.js';
 
 const LEASE_MS = 9_000;
@@ -8,7 +8,7 @@ const THIRD = LEASE_MS / 3;
 /** A keeper whose clock and database the test moves. */
 class Bench {
   now = 1_000;
-  held = ['a', 'b'];
+  private leases: HeldLease[] = ['a', 'b'].map((id) => ({ id, leasedAt: 1_000 }));
   readonly asked: string[][] = [];
   readonly told: string[] = [];
   private answer: () => Promise<RenewedLease[]> = async () => this.all();
@@ -17,7 +17,7 @@ class Bench {
       this.asked.push(ids);
       return this.answer();
     },
-    ids: () => [...this.held],
+    held: () => [...this.leases],
     onLost: (id) => this.told.push(`lost ${id}`),
     onCancelRequested: (id) => this.told.push(`cancel ${id}`),
     onError: (error) => this.told.push(String(error)),
@@ -29,8 +29,17 @@ class Bench {
     this.keeper.stop();
   }
 
+  set held(ids: string[]) {
+    this.leases = this.leases.filter(({ id }) => ids.includes(id));
+  }
+
+  /** A run that was claimed a while ago, and of which the answer comes only now. */
+  begin(id: string, leasedAt: number): void {
+    this.leases.push({ id, leasedAt });
+  }
+
   all(): RenewedLease[] {
-    return this.held.map((id) => ({ id, cancelRequested: false }));
+    return this.leases.map(({ id }) => ({ id, cancelRequested: false }));
   }
 
   answers(answer: () => Promise<RenewedLease[]>): void {
@@ -116,7 +125,8 @@ describe('the keeper of leases', () => {
     bench.answers(() => new Promise(() => undefined));
     void bench.tick();
     await bench.tick();
-    bench.held = ['c'];
+    bench.held = [];
+    bench.begin('c', bench.now);
     bench.told.length = 0;
     bench.answers(async () => bench.all());
     await bench.tick(LEASE_MS);
@@ -159,11 +169,21 @@ describe('the keeper of leases', () => {
     const bench = new Bench();
     bench.held = [];
     for (let tick = 0; tick < 5; tick += 1) await bench.tick();
-    bench.held = ['c'];
+    bench.begin('c', bench.now);
     bench.answers(failure);
     await bench.tick();
 
     expect(bench.told).toEqual(['Error: no database']);
+  });
+
+  it('counts a lease from when it was asked for, not from when the run began', async () => {
+    const bench = new Bench();
+    await bench.tick();
+    bench.begin('c', bench.now - THIRD);
+    bench.answers(failure);
+    await bench.tick();
+
+    expect(bench.told).toEqual(['Error: no database', 'lost c']);
   });
 
   it('fires by itself at a third of the lease, and not after it is stopped', async () => {
@@ -175,7 +195,7 @@ describe('the keeper of leases', () => {
         renewed.resolve();
         return ids.map((id) => ({ id, cancelRequested: false }));
       },
-      ids: () => ['a'],
+      held: () => [{ id: 'a', leasedAt: performance.now() }],
       onLost: () => undefined,
       onCancelRequested: () => undefined,
       onError: () => undefined,

@@ -1,10 +1,17 @@
 import type { RenewedLease } from './lease.repository.js';
 
+/** The lease of a run that this process works on. */
+export interface HeldLease {
+  readonly id: string;
+  /** When the database was asked for it, the last time that it said yes; by the clock of `now`. */
+  leasedAt: number;
+}
+
 export interface LeaseKeeperDependencies {
   /** Prolongs leases; those missing in the answer are lost. */
   renew: (ids: string[]) => Promise<RenewedLease[]>;
-  /** The runs that this process works on. */
-  ids: () => string[];
+  /** What this process holds. */
+  held: () => HeldLease[];
   onLost: (id: string) => void;
   onCancelRequested: (id: string) => void;
   onError: (error: unknown) => void;
@@ -13,12 +20,12 @@ export interface LeaseKeeperDependencies {
 }
 
 /**
- * Renews the leases of this process at a third of their length. When two renewals in a row did not come through,
- * the process gives its runs up before the leases end, so that it never works beside their next owner.
+ * Renews the leases of this process at a third of their length. A run whose lease could not be prolonged twice in
+ * a row is given up before the lease ends, so that the process never works beside the next owner. A lease counts
+ * from the moment it was asked for: the answer may have been under way for long.
  */
 export class LeaseKeeper {
   private timer: NodeJS.Timeout | undefined;
-  private lastRenewal = 0;
   /** When the renewal was asked for that is not answered yet. */
   private underWay: number | undefined;
 
@@ -28,7 +35,6 @@ export class LeaseKeeper {
   ) {}
 
   start(): void {
-    this.lastRenewal = this.dependencies.now();
     this.timer = setInterval(() => void this.tick(), this.leaseMs / 3);
     this.timer.unref();
   }
@@ -37,21 +43,23 @@ export class LeaseKeeper {
     clearInterval(this.timer);
   }
 
+  /** Whether a lease that was asked for then is long enough to begin with. */
+  isFresh(leasedAt: number): boolean {
+    return this.dependencies.now() - leasedAt < this.leaseMs / 3;
+  }
+
   async tick(): Promise<void> {
-    const { ids, now, onError } = this.dependencies;
-    const held = ids();
-    if (held.length === 0) {
-      this.lastRenewal = now();
-      return;
-    }
+    const { held, now, onError } = this.dependencies;
+    const leases = held();
+    if (leases.length === 0) return;
     const asked = now();
-    if (this.underWay !== undefined && asked - this.underWay < this.leaseMs) return this.giveUp(held);
+    if (this.underWay !== undefined && asked - this.underWay < this.leaseMs) return this.giveUp(leases);
     this.underWay = asked;
     try {
-      await this.renew(held, asked);
+      await this.renew(leases, asked);
     } catch (error) {
       onError(error);
-      this.giveUp(held);
+      this.giveUp(leases);
     } finally {
       if (this.underWay === asked) this.underWay = undefined;
     }
@@ -61,20 +69,21 @@ export class LeaseKeeper {
    * Called when a renewal has failed or is not answered; the second time in a row it is late. A process that stood
    * still does not come here before it has asked: when nobody took its runs meanwhile, it just goes on.
    */
-  private giveUp(held: string[]): void {
+  private giveUp(leases: HeldLease[]): void {
     const { now, onLost } = this.dependencies;
-    if (now() - this.lastRenewal > this.leaseMs / 2) for (const id of held) onLost(id);
+    const late = now() - this.leaseMs / 2;
+    for (const { id, leasedAt } of leases) if (leasedAt < late) onLost(id);
   }
 
-  private async renew(held: string[], asked: number): Promise<void> {
-    const { renew, ids, onLost, onCancelRequested } = this.dependencies;
-    const renewed = new Map((await renew(held)).map((lease) => [lease.id, lease]));
-    this.lastRenewal = Math.max(this.lastRenewal, asked);
-    const still = new Set(ids());
-    for (const id of held) {
-      const lease = renewed.get(id);
-      if (lease === undefined && still.has(id)) onLost(id);
-      if (lease?.cancelRequested === true) onCancelRequested(id);
+  private async renew(leases: HeldLease[], asked: number): Promise<void> {
+    const { renew, held, onLost, onCancelRequested } = this.dependencies;
+    const renewed = new Map((await renew(leases.map(({ id }) => id))).map((lease) => [lease.id, lease]));
+    const still = new Set(held());
+    for (const lease of leases) {
+      const answer = renewed.get(lease.id);
+      if (answer !== undefined) lease.leasedAt = Math.max(lease.leasedAt, asked);
+      else if (still.has(lease)) onLost(lease.id);
+      if (answer?.cancelRequested === true) onCancelRequested(lease.id);
     }
   }
 }

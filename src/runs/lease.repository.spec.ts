@@ -200,6 +200,30 @@ onEachDatabase('leases', (open) => {
     expect(await bob.claimToEnd(first.id)).toBeUndefined();
   });
 
+  it('tell of a run that shall end without viewers when nobody watches it, and begin anew with each owner', async () => {
+    const watched = await bench.begin({ onDisconnect: 'cancel' });
+    const other = await bench.begin();
+    const leave = () =>
+      bench.database.kysely
+        .updateTable('runs')
+        .set({ watched_until: 1 })
+        .where('id', '=', watched.id)
+        .execute();
+    const ending = async (by: LeaseRepository) =>
+      (await by.renew([watched.id, other.id])).filter((lease) => lease.cancelRequested).map(({ id }) => id);
+
+    expect(await ending(ada)).toEqual([]);
+    await leave();
+    expect(await ending(ada)).toEqual([watched.id]);
+    await bench.runs.noteWatched([watched.id]);
+    expect(await ending(ada)).toEqual([]);
+
+    await leave();
+    await bench.expire(watched.id);
+    await bob.claimNext();
+    expect(await ending(bob)).toEqual([]);
+  });
+
   it('are renewed for their holder only, and tell of a cancel', async () => {
     const run = await bench.begin();
     const other = await bench.begin();

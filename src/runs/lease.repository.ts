@@ -2,9 +2,10 @@ import { Inject, Injectable } from '@nestjs/common';
 import { type RawBuilder, type Selectable, sql } from 'kysely';
 import { Database } from '../database/database.js';
 import { newId } from '../database/ids.js';
+import type { Notices } from '../database/notices.js';
 import type { RunsTable } from '../database/schema.js';
 import type { Run } from './run.js';
-import { toRun } from './run.repository.js';
+import { LEFT_AFTER_MS, toRun } from './run.repository.js';
 import { runsConfig, type RunsConfig } from './runs.config.js';
 
 /** Free to be begun: first in its session, which has nothing active. */
@@ -15,6 +16,7 @@ const BEGINNABLE = sql<boolean>`not exists (
 /** What a renewal tells of a run that this process still owns. */
 export interface RenewedLease {
   id: string;
+  /** Somebody has asked for it, or it shall end when nobody watches it, and nobody does. */
   cancelRequested: boolean;
 }
 
@@ -37,14 +39,23 @@ export class LeaseRepository {
     return this.database.exclusive;
   }
 
+  /** Tells other processes what to look for. */
+  get notices(): Notices {
+    return this.database.notices;
+  }
+
   get leaseMs(): number {
     return this.config.LEASE_MS;
   }
 
-  /** Takes the oldest run that waits for a process: queued and first in its session, or left by a dead owner. */
-  async claimNext(): Promise<Run | undefined> {
+  /**
+   * Takes the oldest run that waits for a process: queued and first in its session, or left by a dead owner.
+   * @param held runs that this process works on: it never takes them from itself, however late it is.
+   */
+  async claimNext(held: string[] = []): Promise<Run | undefined> {
+    const others = held.length === 0 ? sql`` : sql`and r.id not in (${sql.join(padded(held))})`;
     const candidate = sql`select r.id from runs r
-      where (r.status = 'queued' and ${this.free} and ${BEGINNABLE}) or (r.status = 'running' and ${this.free})
+      where ((r.status = 'queued' and ${BEGINNABLE}) or r.status = 'running') and ${this.free} ${others}
       order by r.created_at, r.id limit 1 ${this.database.skipLocked}`;
     return this.take(sql`r.id = (${candidate})`, 'running');
   }
@@ -52,7 +63,8 @@ export class LeaseRepository {
   /** Begins a run that this process has just made, when nothing is before it. */
   async beginOwn(id: string): Promise<Run | undefined> {
     const { rows } = await sql<Selectable<RunsTable>>`
-      update runs as r set status = 'running', lease_until = ${this.until}, started_at = ${this.database.now}
+      update runs as r set status = 'running', lease_until = ${this.until}, started_at = ${this.database.now},
+        steerable_attempt = attempt, ${this.watchedAnew}
       where r.id = ${id} and r.owner = ${this.holder} and r.status = 'queued' and r.attempt = 1 and ${BEGINNABLE}
       returning *`.execute(this.database.kysely);
     return rows[0] && toRun(rows[0]);
@@ -82,9 +94,9 @@ export class LeaseRepository {
       .where('id', 'in', ids)
       .where('owner', '=', this.holder)
       .where('status', 'in', ['running', 'waiting', 'queued'])
-      .returning(['id', 'cancel_requested_at'])
+      .returning(['id', sql<boolean>`cancel_requested_at is not null or ${this.isLeft}`.as('is_ending')])
       .execute();
-    return rows.map((row) => ({ id: row.id, cancelRequested: row.cancel_requested_at !== null }));
+    return rows.map((row) => ({ id: row.id, cancelRequested: Boolean(row.is_ending) }));
   }
 
   /** Gives a run back, so that any process goes on with it at once. */
@@ -114,6 +126,16 @@ export class LeaseRepository {
     return sql<boolean>`(r.lease_until is null or r.lease_until < ${this.database.now})`;
   }
 
+  private get isLeft(): RawBuilder<boolean> {
+    return sql<boolean>`coalesce(watched_until < ${this.database.now}, false)`;
+  }
+
+  /** Whoever watched a run comes back when its owner has died, but later than the next owner. */
+  private get watchedAnew(): RawBuilder<unknown> {
+    const soon = sql`${this.database.now} + cast(${LEFT_AFTER_MS} as integer)`;
+    return sql`watched_until = case when watched_until is not null then ${soon} end`;
+  }
+
   private get until(): RawBuilder<number> {
     return sql<number>`${this.database.now} + cast(${this.leaseMs} as integer)`;
   }
@@ -122,11 +144,19 @@ export class LeaseRepository {
     condition: RawBuilder<unknown>,
     status: 'running' | 'unchanged',
   ): Promise<Run | undefined> {
-    const begin = sql`, status = 'running', started_at = coalesce(started_at, ${this.database.now})`;
+    const next = sql`attempt + case when owner is null then 0 else 1 end`;
+    const begin = sql`, status = 'running', started_at = coalesce(started_at, ${this.database.now}),
+      steerable_attempt = ${next}, ${this.watchedAnew}`;
     const { rows } = await sql<Selectable<RunsTable>>`
       update runs as r set owner = ${this.holder}, lease_until = ${this.until},
-        attempt = attempt + case when owner is null then 0 else 1 end${status === 'running' ? begin : sql``}
+        attempt = ${next}${status === 'running' ? begin : sql``}
       where ${condition} returning *`.execute(this.database.kysely);
     return rows[0] && toRun(rows[0]);
   }
+}
+
+/** To the next power of two, so that there are few different statements. */
+function padded(ids: string[]): string[] {
+  const length = 2 ** Math.ceil(Math.log2(ids.length));
+  return [...ids, ...Array.from({ length: length - ids.length }, () => '')];
 }

@@ -3,18 +3,20 @@ import type { Owner } from '../auth/principal.js';
 import { Database, type Queryable } from '../database/database.js';
 import { newId } from '../database/ids.js';
 import { AppError } from '../errors/app-error.js';
+import { EventLog } from '../event-log/event-log.js';
 import type { Block } from '../sessions/message.js';
 import { MessageRepository } from '../sessions/message.repository.js';
 import type { Session } from '../sessions/session.js';
 import { SessionRepository } from '../sessions/session.repository.js';
 import { type IdempotencyKey, IdempotencyRepository } from './idempotency.repository.js';
 import { LeaseRepository } from './lease.repository.js';
+import { RunInputRepository } from './loop/run-input.repository.js';
 import { NO_USAGE } from './loop/usage.js';
 import type { Run } from './run.js';
 import { RunRepository } from './run.repository.js';
 
 /** What a session does with a message while it has an open run. */
-export type WhenBusy = 'queue' | 'reject' | 'interrupt';
+export type WhenBusy = 'queue' | 'reject' | 'interrupt' | 'steer';
 
 export interface RunStart {
   /** Who starts it; stored with the run for its tools. */
@@ -27,30 +29,45 @@ export interface RunStart {
   idempotency: IdempotencyKey | null;
 }
 
+/** What a start writes to. */
+@Injectable()
+export class StartStores {
+  constructor(
+    readonly sessions: SessionRepository,
+    readonly messages: MessageRepository,
+    readonly runs: RunRepository,
+    readonly inputs: RunInputRepository,
+    readonly idempotency: IdempotencyRepository,
+  ) {}
+}
+
 /** Writes a run into the queue: session, run, user message and idempotency key in one transaction. */
 @Injectable()
 export class RunStarter {
   constructor(
     private readonly database: Database,
-    private readonly sessions: SessionRepository,
-    private readonly messages: MessageRepository,
-    private readonly runs: RunRepository,
-    private readonly idempotency: IdempotencyRepository,
+    private readonly stores: StartStores,
     private readonly leases: LeaseRepository,
+    private readonly log: EventLog,
   ) {}
 
-  /** @returns the new run, held by this process; or the run that the same call started before. */
+  /**
+   * @returns the new run, held by this process; or the id of one that is there: the same call started it before,
+   * or it is the active one that the message joins.
+   */
   async create(
     start: RunStart,
     resolveModel: (asked: string | null) => string,
-  ): Promise<{ run: Run } | { startedBefore: string }> {
+  ): Promise<{ run: Run } | { existing: string }> {
     return this.database.transaction(async (trx) => {
+      const steered = start.whenBusy === 'steer' ? await this.steer(trx, start) : undefined;
+      if (steered !== undefined) return { existing: steered };
       const id = newId('run');
       const before = await this.startedBefore(trx, start, id);
-      if (before !== undefined) return { startedBefore: before };
+      if (before !== undefined) return { existing: before };
       const session = await this.lockSession(trx, start);
       await this.checkBusy(trx, start.whenBusy, session);
-      const run = await this.runs.create(trx, {
+      const run = await this.stores.runs.create(trx, {
         id,
         owner: start.principal,
         sessionId: session.id,
@@ -61,27 +78,55 @@ export class RunStarter {
         holder: this.leases.holder,
         leaseMs: this.leases.leaseMs,
       });
-      await this.messages.append(trx, userMessage(run, start.content));
+      await this.stores.messages.append(trx, userMessage(run, start.content));
       return { run };
     });
   }
 
-  hasSession(sessionId: string): Promise<boolean> {
-    return this.sessions.has(sessionId);
+  /** The run's first event. A process so slow that another has the run by now leaves it to that one. */
+  async announce(run: Run): Promise<void> {
+    const writer = await this.log.writer(run.id, run.attempt);
+    const { id, sessionId, status, attempt, model } = run;
+    try {
+      await writer.append({
+        type: 'run',
+        data: { run_id: id, session_id: sessionId, status, attempt, model },
+      });
+    } catch (error) {
+      if (!(error instanceof AppError && error.code === 'fenced')) throw error;
+    } finally {
+      writer.close();
+    }
   }
 
-  /** Deletes a session with its runs and messages; itself first, so that no run can be added meanwhile. */
+  /**
+   * Deletes a session with its runs, what they said and its messages; itself first, so that no run can be added
+   * meanwhile.
+   */
   async remove(owner: Owner, sessionId: string): Promise<void> {
+    for (const run of await this.stores.runs.list(sessionId)) await this.log.remove(run.id);
     await this.database.transaction(async (trx) => {
-      await this.sessions.delete(owner, sessionId, trx);
-      await this.runs.deleteAll(trx, sessionId);
-      await this.messages.deleteAll(trx, sessionId);
+      await this.stores.sessions.delete(owner, sessionId, trx);
+      await this.stores.runs.deleteAll(trx, sessionId);
+      await this.stores.messages.deleteAll(trx, sessionId);
     });
+  }
+
+  /** The message joins the session's active run at its next turn. @returns undefined when there is none to join. */
+  private async steer(trx: Queryable, start: RunStart): Promise<string | undefined> {
+    if (start.sessionId === null) return undefined;
+    await this.lockSession(trx, start);
+    const runId = await this.stores.inputs.announce(trx, start.sessionId);
+    if (runId === undefined) return undefined;
+    const before = await this.startedBefore(trx, start, runId);
+    if (before !== undefined) return before;
+    await this.stores.inputs.add(trx, runId, { messageId: newId('msg'), content: start.content });
+    return runId;
   }
 
   private async startedBefore(trx: Queryable, start: RunStart, id: string): Promise<string | undefined> {
     if (start.idempotency === null) return undefined;
-    const before = await this.idempotency.take(trx, start.principal, start.idempotency, id);
+    const before = await this.stores.idempotency.take(trx, start.principal, start.idempotency, id);
     if (before === undefined) return undefined;
     if (before.fingerprint !== start.idempotency.fingerprint) {
       throw new AppError(
@@ -95,15 +140,15 @@ export class RunStarter {
   /** The session's row is locked from here on, so its runs are numbered one after the other. */
   private async lockSession(trx: Queryable, start: RunStart): Promise<Session> {
     const owner: Owner = start.principal;
-    if (start.sessionId === null) return this.sessions.create(owner, {}, trx);
-    const session = await this.sessions.save(owner, start.sessionId, {}, trx);
+    if (start.sessionId === null) return this.stores.sessions.create(owner, {}, trx);
+    const session = await this.stores.sessions.save(owner, start.sessionId, {}, trx);
     if (session === undefined) throw new AppError('not_found', 'There is no such session.');
     return session;
   }
 
   private async checkBusy(trx: Queryable, whenBusy: WhenBusy, session: Session): Promise<void> {
     if (whenBusy !== 'reject') return;
-    const open = await this.runs.listOpen(session.id, trx);
+    const open = await this.stores.runs.listOpen(session.id, trx);
     if (open.length === 0) return;
     throw new AppError(
       'session_busy',

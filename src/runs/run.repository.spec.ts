@@ -46,6 +46,7 @@ onEachDatabase('runs', (open) => {
 
     expect(first).toEqual({
       id: first.id,
+      inputs: 0,
       tenantId: 'default',
       userId: 'usr_ada',
       sessionId: session,

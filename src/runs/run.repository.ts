@@ -20,6 +20,8 @@ export interface NewRun {
   leaseMs: number;
 }
 
+/** Milliseconds that a run may be without viewers before it counts as left. */
+export const LEFT_AFTER_MS = 10_000;
 const OPEN = ['queued', 'running', 'waiting'];
 
 /** Runs as their owners see them, and the writes that only the holder of the lease may do. */
@@ -49,6 +51,7 @@ export class RunRepository {
         model: run.model,
         principal_json: JSON.stringify(run.principal),
         on_disconnect: run.onDisconnect,
+        watched_until: run.onDisconnect === 'cancel' ? this.soon : null,
         usage_json: JSON.stringify(run.usage),
         created_at: now,
       })
@@ -115,6 +118,20 @@ export class RunRepository {
     return rows.map(toRun);
   }
 
+  /** These runs, which end when nobody watches them, are watched at this moment. */
+  async noteWatched(ids: string[]): Promise<void> {
+    await this.database.kysely
+      .updateTable('runs')
+      .set({ watched_until: this.soon })
+      .where('id', 'in', ids)
+      .where('status', 'in', OPEN)
+      .execute();
+  }
+
+  private get soon() {
+    return sql<number>`${this.database.now} + cast(${LEFT_AFTER_MS} as integer)`;
+  }
+
   /** Leaves word that the run shall end; works before, during and after a claim. */
   async requestCancel(id: string): Promise<void> {
     await this.database.kysely
@@ -126,16 +143,17 @@ export class RunRepository {
   }
 
   /**
-   * Moves the run's checkpoint and whatever `work` stores with it in one transaction.
+   * Moves the run's checkpoint and whatever `work` stores with it in one transaction; said twice, it is one.
+   * @returns how many messages were sent to the run while it worked.
    * @throws AppError `fenced` when the attempt is over; nothing is stored then.
    */
   async checkpoint(
     run: Run,
     progress: { seq: number; turns: number; usage: Usage },
     work: (on: Queryable) => Promise<void>,
-  ): Promise<void> {
-    await this.database.transaction(async (trx) => {
-      const { numUpdatedRows } = await trx
+  ): Promise<number> {
+    return this.database.transaction(async (trx) => {
+      const row = await trx
         .updateTable('runs')
         .set({
           checkpoint_seq: progress.seq,
@@ -144,9 +162,11 @@ export class RunRepository {
         })
         .where('id', '=', run.id)
         .where('attempt', '=', run.attempt)
+        .returning('inputs')
         .executeTakeFirst();
-      if (numUpdatedRows !== 1n) throw fenced();
+      if (row === undefined) throw fenced();
       await work(trx);
+      return row.inputs;
     });
   }
 
@@ -172,9 +192,36 @@ export class RunRepository {
     });
   }
 
+  /**
+   * Takes a run that is over for one more attempt, which writes its log anew. Of several processes one wins.
+   * @returns undefined when another has taken it.
+   */
+  async reopenLog(run: Run): Promise<Run | undefined> {
+    const row = await this.database.kysely
+      .updateTable('runs')
+      .set({ attempt: run.attempt + 1 })
+      .where('id', '=', run.id)
+      .where('attempt', '=', run.attempt)
+      .where('status', 'not in', OPEN)
+      .returningAll()
+      .executeTakeFirst();
+    return row && toRun(row);
+  }
+
+  /** The log was written anew: this is its last event now. */
+  async saveLogEnd(run: Run, lastEventId: string): Promise<void> {
+    await this.database.kysely
+      .updateTable('runs')
+      .set({ last_event_id: lastEventId })
+      .where('id', '=', run.id)
+      .where('attempt', '=', run.attempt)
+      .execute();
+  }
+
   async deleteAll(on: Queryable, sessionId: string): Promise<void> {
     const ids = on.selectFrom('runs').select('id').where('session_id', '=', sessionId);
     await on.deleteFrom('tool_calls').where('run_id', 'in', ids).execute();
+    await on.deleteFrom('run_inputs').where('run_id', 'in', ids).execute();
     await on.deleteFrom('idempotency_keys').where('run_id', 'in', ids).execute();
     await on.deleteFrom('runs').where('session_id', '=', sessionId).execute();
   }
@@ -207,5 +254,6 @@ export function toRun(row: Selectable<RunsTable>): Run {
     createdAt: row.created_at,
     startedAt: row.started_at,
     endedAt: row.ended_at,
+    inputs: row.inputs,
   };
 }

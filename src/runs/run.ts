@@ -30,6 +30,8 @@ export interface Run {
   createdAt: number;
   startedAt: number | null;
   endedAt: number | null;
+  /** Messages that were sent to it while it worked. */
+  inputs: number;
 }
 
 export type RunOutcome = 'completed' | 'failed' | 'cancelled';

@@ -10,9 +10,13 @@ import { IdempotencyRepository } from './idempotency.repository.js';
 import { LeaseRepository } from './lease.repository.js';
 import { RunListeners } from './listeners/run-listeners.service.js';
 import { AgentLoopFactory, LoopStores } from './loop/agent-loop-factory.service.js';
+import { LogRestorer } from './log-restorer.service.js';
+import { RunInputRepository } from './loop/run-input.repository.js';
 import { ToolLedgerRepository } from './loop/tool-ledger.repository.js';
+import { NextRuns } from './next-runs.service.js';
+import { RunAttempts } from './run-attempts.service.js';
 import { RunRepository } from './run.repository.js';
-import { RunStarter } from './run-starter.service.js';
+import { RunStarter, StartStores } from './run-starter.service.js';
 import { runsConfig } from './runs.config.js';
 import { RunsService } from './runs.service.js';
 
@@ -30,13 +34,18 @@ import { RunsService } from './runs.service.js';
     LeaseRepository,
     IdempotencyRepository,
     ToolLedgerRepository,
+    RunInputRepository,
     LoopStores,
     AgentLoopFactory,
+    LogRestorer,
     RunListeners,
+    RunAttempts,
     Dispatcher,
+    StartStores,
+    NextRuns,
     RunStarter,
     RunsService,
   ],
-  exports: [RunsService, RunRepository, Dispatcher],
+  exports: [RunsService, NextRuns, RunRepository, LogRestorer, Dispatcher],
 })
 export class RunsModule {}

@@ -280,7 +280,7 @@ describe('a cancel', () => {
     const node = newNode();
     node.dispatcher.kick();
 
-    expect(await node.ended({ id })).toEqual(['1.1 done cancelled null 0/0 in 0']);
+    expect(await node.ended({ id })).toEqual(['1.1 run running', '1.2 done cancelled null 0/0 in 0']);
     expect(await bench.history(sessionId)).toHaveLength(1);
     expect(model.requests).toEqual([]);
   });
@@ -327,18 +327,18 @@ describe('a session', () => {
     const leave = new AbortController();
     const first = await node.start();
     const { sessionId } = first;
-    expect((await node.service.waitForNext(sessionId, 0, leave.signal))?.id).toBe(first.id);
+    expect((await node.next.wait(sessionId, 0, leave.signal))?.id).toBe(first.id);
 
     let next: string | undefined;
     const waiting = (async () => {
-      next = (await node.service.waitForNext(sessionId, 1, leave.signal))?.id;
+      next = (await node.next.wait(sessionId, 1, leave.signal))?.id;
     })();
     const second = await node.start({ sessionId });
     await committed();
 
     expect(next).toBe(second.id);
     await waiting;
-    const last = node.service.waitForNext(sessionId, 2, leave.signal);
+    const last = node.next.wait(sessionId, 2, leave.signal);
     leave.abort();
     expect(await last).toBeUndefined();
     await node.ended(second);
@@ -350,7 +350,7 @@ describe('a session', () => {
     await hanging.promise;
     const second = await node.start({ sessionId: first.sessionId, text: 'never' });
 
-    const waiting = node.service.waitForNext(first.sessionId, 2, new AbortController().signal);
+    const waiting = node.next.wait(first.sessionId, 2, new AbortController().signal);
     await node.service.remove(ADA, first.sessionId);
 
     expect(await waiting).toBeUndefined();

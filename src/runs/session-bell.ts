@@ -8,6 +8,11 @@ export class SessionBell {
     for (const wake of woken ?? []) wake();
   }
 
+  /** There may be one in any session. */
+  ringAll(): void {
+    for (const sessionId of [...this.waiting.keys()]) this.ring(sessionId);
+  }
+
   /** Listens from now on; `rung` is resolved at the next ring, when `signal` is aborted, or after `timeoutMs`. */
   listen(
     sessionId: string,

@@ -9,7 +9,7 @@ import type { Block, LastMessage, Message, NewMessage } from './message.js';
 export class MessageRepository {
   constructor(private readonly database: Database) {}
 
-  /** Appends; call it in the transaction that checks the run's attempt. */
+  /** Appends, once however often it is said; call it in the transaction that checks the run's attempt. */
   async append(on: Queryable, message: NewMessage): Promise<void> {
     await on
       .insertInto('messages')
@@ -25,7 +25,19 @@ export class MessageRepository {
         stop_reason: message.stopReason,
         created_at: this.database.now,
       })
+      .onConflict((conflict) => conflict.column('id').doNothing())
       .execute();
+  }
+
+  /** What a run and its user said, oldest first. */
+  async listOfRun(runId: string): Promise<Message[]> {
+    const rows = await this.database.kysely
+      .selectFrom('messages')
+      .selectAll()
+      .where('run_id', '=', runId)
+      .orderBy('position')
+      .execute();
+    return Promise.all(rows.map((row) => this.toMessage(row)));
   }
 
   /** Stores the next piece of a message's text that is at `place` among its texts, before the message exists. */
@@ -33,6 +45,7 @@ export class MessageRepository {
     await this.database.kysely
       .insertInto('message_parts')
       .values({ message_id: messageId, block: place, position, text: JSON.stringify(text) })
+      .onConflict((conflict) => conflict.doNothing())
       .execute();
   }
 
@@ -51,8 +64,8 @@ export class MessageRepository {
   }
 
   /** The last message of a run, without the parts of its long texts. */
-  async findLast(runId: string): Promise<LastMessage | undefined> {
-    const row = await this.database.kysely
+  async findLast(runId: string, on: Queryable = this.database.kysely): Promise<LastMessage | undefined> {
+    const row = await on
       .selectFrom('messages')
       .select(['position', 'role', 'content_json', 'stop_reason'])
       .where('run_id', '=', runId)

@@ -18,6 +18,7 @@ const TABLES = [
   'tool_calls',
   'idempotency_keys',
   'run_pages',
+  'run_inputs',
 ];
 
 /** Tells the same story on SQLite and, when `TEST_DATABASE_URL` names a server, on PostgreSQL. */

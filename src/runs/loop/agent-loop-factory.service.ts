@@ -11,6 +11,8 @@ import type { Run } from '../run.js';
 import { RunRepository } from '../run.repository.js';
 import { runsConfig, type RunsConfig } from '../runs.config.js';
 import { AgentLoop, type LoopDependencies } from './agent-loop.js';
+import { patient } from './patient.js';
+import { RunInputRepository } from './run-input.repository.js';
 import { ToolLedgerRepository } from './tool-ledger.repository.js';
 
 /** What loops read and write. */
@@ -22,6 +24,7 @@ export class LoopStores {
     readonly sessions: SessionRepository,
     readonly messages: MessageRepository,
     readonly ledger: ToolLedgerRepository,
+    readonly inputs: RunInputRepository,
   ) {}
 }
 
@@ -41,10 +44,7 @@ export class AgentLoopFactory {
   ) {
     this.dependencies = {
       log: stores.log,
-      runs: stores.runs,
-      sessions: stores.sessions,
-      messages: stores.messages,
-      ledger: stores.ledger,
+      ...patientStores(stores, runs.LEASE_MS),
       model,
       registry,
       caller,
@@ -58,4 +58,15 @@ export class AgentLoopFactory {
   create(run: Run, writer: LogWriter, signal: AbortSignal, isMoving: () => boolean): AgentLoop {
     return new AgentLoop(run, writer, signal, isMoving, this.dependencies);
   }
+}
+
+/** A run holds while the database is away, for as long as its lease could last. */
+function patientStores({ runs, sessions, messages, ledger, inputs }: LoopStores, forMs: number) {
+  return {
+    runs: patient(runs, forMs, sleep),
+    sessions: patient(sessions, forMs, sleep),
+    messages: patient(messages, forMs, sleep),
+    ledger: patient(ledger, forMs, sleep),
+    inputs: patient(inputs, forMs, sleep),
+  };
 }

@@ -16,7 +16,7 @@ import {
 import { ModelError } from '../../model/language-model.js';
 import { ToolError } from '../../tools/tool-error.js';
 import type { Run } from '../run.js';
-import { RunStop } from '../run-stop.js';
+import { RunStop } from './run-stop.js';
 
 const overloaded = (options: { retryAfterMs?: number } = {}) =>
   new ModelError('overloaded_error', 'Overloaded', { retryable: true, ...options });
@@ -437,9 +437,10 @@ describe('a checkpoint that was stored although its answer was lost', () => {
           ...dependencies,
           runs: over(bench.runs, {
             checkpoint: async (...args: Parameters<typeof bench.runs.checkpoint>) => {
-              await bench.runs.checkpoint(...args);
+              const inputs = await bench.runs.checkpoint(...args);
               times += 1;
               if (times === 1) throw lost;
+              return inputs;
             },
           }),
         },
@@ -670,8 +671,9 @@ describe('a cancel', () => {
           ...dependencies,
           runs: over(bench.runs, {
             checkpoint: async (...args: Parameters<typeof bench.runs.checkpoint>) => {
-              await bench.runs.checkpoint(...args);
+              const inputs = await bench.runs.checkpoint(...args);
               cancel.now();
+              return inputs;
             },
           }),
         },
@@ -699,8 +701,9 @@ describe('a cancel', () => {
           ...dependencies,
           runs: over(bench.runs, {
             checkpoint: async (...args: Parameters<typeof bench.runs.checkpoint>) => {
-              await bench.runs.checkpoint(...args);
+              const inputs = await bench.runs.checkpoint(...args);
               cancel.now();
+              return inputs;
             },
           }),
         },
@@ -746,7 +749,7 @@ describe('a cancel', () => {
     const run = await bench.queue();
     expect(await bench.attempt(run, ScriptedModel.saying(), cancel)).toBe('over');
 
-    expect(await bench.lines(run)).toEqual(['1.1 done cancelled null 0/0 in 0']);
+    expect(await bench.lines(run)).toEqual(['1.1 run queued', '1.2 done cancelled null 0/0 in 0']);
     expect(await bench.history(run.sessionId)).toEqual([]);
   });
 

@@ -1,4 +1,5 @@
 import type { EventLog, LogWriter } from '../../event-log/event-log.js';
+import { LogLost } from '../../event-log/log-lost.js';
 import type { Usage } from '../../event-log/run-event.js';
 import { AppError } from '../../errors/app-error.js';
 import type { LanguageModel, ModelRequest } from '../../model/language-model.js';
@@ -13,8 +14,11 @@ import { nextStep, PAUSED, TRUNCATED } from './next-step.js';
 import type { Run } from '../run.js';
 import { RunEnding } from './run-ending.js';
 import type { RunRepository } from '../run.repository.js';
-import { RunStop, stopOf } from '../run-stop.js';
+import { RunStop, stopOf } from './run-stop.js';
+import { isFull, isUnavailable } from './patient.js';
 import { nothingShown, readShown, type Shown } from './takeover.js';
+import { rebuildEvents } from './rebuilt-events.js';
+import type { RunInputRepository } from './run-input.repository.js';
 import type { ToolLedgerRepository } from './tool-ledger.repository.js';
 import { ToolStep, type ToolUse } from './tool-step.js';
 
@@ -25,6 +29,7 @@ export interface LoopDependencies {
   sessions: SessionRepository;
   messages: MessageRepository;
   ledger: ToolLedgerRepository;
+  inputs: RunInputRepository;
   registry: ToolRegistry;
   caller: ToolCaller;
   limits: { maxTurns: number; maxTokens: number; toolTimeoutMs: number };
@@ -34,8 +39,11 @@ export interface LoopDependencies {
   onUnexpected(error: unknown, run: Run): void;
 }
 
-/** `over`: `done` is written. `moved`: given up at a checkpoint for another process. `lost`: nothing may be written. */
-export type LoopResult = 'over' | 'moved' | 'lost';
+/**
+ * `over`: `done` is written. `moved`: given up, so that the next attempt can begin at once. `lost`: nothing may be
+ * written. `full`: the run has failed, but there is no space to say so.
+ */
+export type LoopResult = 'over' | 'moved' | 'lost' | 'full';
 
 /** How often in a row an answer that the model has paused is continued. */
 const MAX_CONTINUATIONS = 5;
@@ -63,7 +71,8 @@ export class AgentLoop {
     this.usage = run.usage;
     this.turns = run.turns;
     this.ending = new RunEnding(run, writer, dependencies);
-    this.conversation = new Conversation(run, writer, dependencies.runs, dependencies.messages);
+    const { runs, messages, inputs } = dependencies;
+    this.conversation = new Conversation(run, writer, { runs, messages, inputs });
   }
 
   async execute(): Promise<LoopResult> {
@@ -77,8 +86,34 @@ export class AgentLoop {
     }
   }
 
-  /** Takes back half a turn of an earlier attempt and tells viewers who works now. */
+  /** Ends the run instead of going on with it; half a turn that was shown stays. */
+  async fail(error: AppError): Promise<LoopResult> {
+    try {
+      if (await this.ending.settleIfDone()) return 'over';
+      this.shown = await readShown(this.dependencies.log, this.run);
+    } catch (cause) {
+      return this.stop(cause);
+    }
+    return this.stop(error);
+  }
+
   private async announce(): Promise<void> {
+    const isAnew = this.writer.lastSeq === 0 && this.run.checkpointSeq > 0;
+    if (isAnew) await this.rebuildLog();
+    else await this.takeOver();
+  }
+
+  /** The log was lost: what the run has said so far is said again. */
+  private async rebuildLog(): Promise<void> {
+    const { messages, ledger } = this.dependencies;
+    await this.tellOwner();
+    const said = rebuildEvents(await messages.listOfRun(this.run.id), await ledger.list(this.run.id));
+    for (const event of said) await this.writer.append(event);
+    await this.conversation.moveCheckpoint(this.progress);
+  }
+
+  /** Takes back half a turn of an earlier attempt and tells viewers who works now. */
+  private async takeOver(): Promise<void> {
     this.shown = await readShown(this.dependencies.log, this.run);
     if (this.shown.resetAfter !== undefined) {
       const data = { after: this.shown.resetAfter, reason: 'taken_over' };
@@ -87,11 +122,13 @@ export class AgentLoop {
       this.usage = { ...this.usage, model_calls: this.usage.model_calls + 1, estimated: true };
     }
     if (this.signal.aborted) throw stopOf(this.signal);
+    await this.tellOwner();
+  }
+
+  private tellOwner(): Promise<void> {
     const { id, sessionId, attempt, model } = this.run;
-    await this.writer.append({
-      type: 'run',
-      data: { run_id: id, session_id: sessionId, status: 'running', attempt, model },
-    });
+    const data = { run_id: id, session_id: sessionId, status: 'running' as const, attempt, model };
+    return this.writer.append({ type: 'run', data });
   }
 
   private async work(): Promise<void> {
@@ -101,6 +138,7 @@ export class AgentLoop {
       const step = nextStep(await this.conversation.last());
       switch (step.kind) {
         case 'model':
+          await this.conversation.takeInputs(this.progress);
           await this.think();
           break;
         case 'tools':
@@ -108,6 +146,7 @@ export class AgentLoop {
           break;
         case 'finish':
           await this.answerUnexecuted(step.unanswered);
+          if (await this.hasMoreToAnswer()) break;
           return this.finish(step.stopReason);
       }
     }
@@ -187,6 +226,12 @@ export class AgentLoop {
     await this.useTools(calls, AbortSignal.abort(new RunStop('cancel')));
   }
 
+  /** A run ends only when it has taken in all that was sent to it; from then on nothing more can be sent. */
+  private async hasMoreToAnswer(): Promise<boolean> {
+    const hasMore = await this.conversation.takeInputs(this.progress);
+    return hasMore || !(await this.conversation.closeInputs());
+  }
+
   private get progress() {
     return { turns: this.turns, usage: this.usage };
   }
@@ -206,12 +251,16 @@ export class AgentLoop {
     try {
       if (stop instanceof RunStop && stop.kind === 'shutdown') return 'moved';
       if (this.writer.refused.aborted) throw this.writer.refused.reason;
+      if (isUnavailable(stop)) return 'moved';
       if (isFenced(stop) || (stop instanceof RunStop && stop.kind === 'lost')) return 'lost';
       await this.answerOpenCalls();
       await this.ending.stop(stop, this.usage);
       return 'over';
     } catch (cause) {
-      if (!isFenced(cause)) this.dependencies.onUnexpected(cause, this.run);
+      if (isFenced(cause)) return 'lost';
+      if (isFull(cause)) return 'full';
+      if (cause instanceof LogLost || isUnavailable(cause)) return 'moved';
+      this.dependencies.onUnexpected(cause, this.run);
       return 'lost';
     }
   }

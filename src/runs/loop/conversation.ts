@@ -1,11 +1,13 @@
+import type { Queryable } from '../../database/database.js';
 import { newId } from '../../database/ids.js';
 import type { LogWriter } from '../../event-log/event-log.js';
 import type { Usage } from '../../event-log/run-event.js';
-import type { Block, LastMessage, Message } from '../../sessions/message.js';
+import type { Block, LastMessage, Message, NewMessage } from '../../sessions/message.js';
 import type { MessageRepository } from '../../sessions/message.repository.js';
 import type { Run } from '../run.js';
 import type { RunRepository } from '../run.repository.js';
 import type { MessageDraft } from './message-draft.js';
+import type { RunInputRepository } from './run-input.repository.js';
 
 /** What the run has used when a message is stored. */
 interface Progress {
@@ -13,54 +15,105 @@ interface Progress {
   usage: Usage;
 }
 
+type Addition = Pick<NewMessage, 'id' | 'role' | 'content' | 'hasParts' | 'stopReason'>;
+
 /** The stored conversation of a run: what is in it decides the next step, and every addition is a checkpoint. */
 export class Conversation {
   private known: LastMessage | undefined;
+  /** How many messages the run was sent while it worked, as far as known. */
+  private announced: number;
+  /** Whether some of them may wait to be taken in. */
+  private isInputDue: boolean;
 
   constructor(
     private readonly run: Run,
     private readonly writer: LogWriter,
-    private readonly runs: RunRepository,
-    private readonly messages: MessageRepository,
-  ) {}
+    private readonly stores: { runs: RunRepository; messages: MessageRepository; inputs: RunInputRepository },
+  ) {
+    this.announced = run.inputs;
+    this.isInputDue = run.inputs > 0;
+  }
 
   /** All of it, for the model. */
   whole(): Promise<Message[]> {
-    return this.messages.list(this.run.sessionId, this.run.number);
+    return this.stores.messages.list(this.run.sessionId, this.run.number);
   }
 
   /** Its last message in this run; long texts are not loaded for it. */
   async last(): Promise<LastMessage | undefined> {
-    return (this.known ??= await this.messages.findLast(this.run.id));
+    return (this.known ??= await this.stores.messages.findLast(this.run.id));
   }
 
   /** Stores what the model said. */
   addAnswer(draft: MessageDraft, content: Block[], stopReason: string, progress: Progress): Promise<void> {
     return this.add(
-      { id: draft.id, role: 'assistant', content, hasParts: draft.hasParts, stopReason },
+      [{ id: draft.id, role: 'assistant', content, hasParts: draft.hasParts, stopReason }],
       progress,
     );
   }
 
   /** Stores the results of the last answer's calls. */
   addResults(content: Block[], progress: Progress): Promise<void> {
-    return this.add({ id: newId('msg'), role: 'user', content, hasParts: false, stopReason: null }, progress);
+    return this.add([fromUser(newId('msg'), content)], progress);
+  }
+
+  /** Adds what the user has sent while the run worked. @returns whether there was something. */
+  async takeInputs(progress: Progress): Promise<boolean> {
+    if (!this.isInputDue) return false;
+    const { announced, inputs } = await this.stores.inputs.look(this.run.id);
+    this.announced = announced;
+    this.isInputDue = false;
+    if (inputs.length === 0) return false;
+    const additions = inputs.map(({ messageId, content }) => fromUser(messageId, content));
+    await this.add(additions, progress, (on) => this.stores.inputs.delete(on, inputs));
+    return true;
+  }
+
+  /** The run takes no more messages. @returns false when there is one to be taken in first. */
+  async closeInputs(): Promise<boolean> {
+    const isClosed = !this.isInputDue && (await this.stores.inputs.close(this.run, this.announced));
+    this.isInputDue = !isClosed;
+    return isClosed;
+  }
+
+  /** The log was begun anew: what it has now is all that was said so far. */
+  async moveCheckpoint({ turns, usage }: Progress): Promise<void> {
+    await this.writer.flushed();
+    await this.stores.runs.checkpoint(this.run, { seq: this.writer.lastSeq, turns, usage }, async () => {});
   }
 
   /** What was shown so far belongs to stored messages from here on. */
   private async add(
-    message: Pick<Message, 'id' | 'role' | 'content' | 'stopReason'> & { hasParts: boolean },
+    additions: Addition[],
     { turns, usage }: Progress,
+    also?: (on: Queryable) => Promise<void>,
   ): Promise<void> {
-    const position = ((await this.last())?.position ?? -1) + 1;
+    const first = ((await this.last())?.position ?? -1) + 1;
     await this.writer.flushed();
     const { id: runId, sessionId, number: runNumber } = this.run;
+    const messages = additions.map((addition, index) => ({
+      ...addition,
+      sessionId,
+      runId,
+      runNumber,
+      position: first + index,
+    }));
     // A checkpoint that fails may be stored all the same: then what is there decides.
     this.known = undefined;
-    await this.runs.checkpoint(this.run, { seq: this.writer.lastSeq, turns, usage }, (on) =>
-      this.messages.append(on, { ...message, sessionId, runId, runNumber, position }),
+    const announced = await this.stores.runs.checkpoint(
+      this.run,
+      { seq: this.writer.lastSeq, turns, usage },
+      async (on) => {
+        for (const message of messages) await this.stores.messages.append(on, message);
+        await also?.(on);
+      },
     );
-    const { role, content, stopReason } = message;
-    this.known = { position, role, content, stopReason };
+    this.isInputDue ||= announced !== this.announced;
+    this.announced = announced;
+    this.known = messages.at(-1);
   }
+}
+
+function fromUser(id: string, content: Block[]): Addition {
+  return { id, role: 'user', content, hasParts: false, stopReason: null };
 }

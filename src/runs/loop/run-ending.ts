@@ -1,4 +1,5 @@
 import { AppError } from '../../errors/app-error.js';
+import type { Queryable } from '../../database/database.js';
 import type { EventLog, LogWriter } from '../../event-log/event-log.js';
 import { placeEvents } from '../../event-log/placed-event.js';
 import type { Usage } from '../../event-log/run-event.js';
@@ -7,12 +8,14 @@ import { costUsd } from '../../model/prices.js';
 import type { MessageRepository } from '../../sessions/message.repository.js';
 import type { RunOutcome, Run } from '../run.js';
 import type { RunRepository } from '../run.repository.js';
-import { RunStop } from '../run-stop.js';
+import { RunStop } from './run-stop.js';
+import type { RunInputRepository } from './run-input.repository.js';
 
 interface EndingDependencies {
   log: EventLog;
   runs: RunRepository;
   messages: MessageRepository;
+  inputs: RunInputRepository;
   onUnexpected(error: unknown, run: Run): void;
 }
 
@@ -39,6 +42,7 @@ export class RunEnding {
     if (reason instanceof RunStop && reason.kind === 'cancel')
       return this.done('cancelled', null, null, usage);
     const failure = this.explain(reason);
+    await this.introduce();
     await this.writer.append({ type: 'error', data: failure });
     await this.done('failed', null, failure.code, usage);
   }
@@ -55,12 +59,23 @@ export class RunEnding {
     return true;
   }
 
-  private done(
+  /** Whoever makes a run tells of it first; should that have failed, the log begins here. */
+  private async introduce(): Promise<void> {
+    if (this.writer.lastSeq > 0) return;
+    const { id, sessionId, status, attempt, model } = this.run;
+    await this.writer.append({
+      type: 'run',
+      data: { run_id: id, session_id: sessionId, status, attempt, model },
+    });
+  }
+
+  private async done(
     status: RunOutcome,
     stopReason: string | null,
     code: string | null,
     usage: Usage,
   ): Promise<void> {
+    await this.introduce();
     const data = { status, stop_reason: stopReason, usage, cost_usd: costUsd(this.run.model, usage) };
     return this.writer.end({ type: 'done', data }, () => this.settle(status, stopReason, code, usage));
   }
@@ -74,7 +89,24 @@ export class RunEnding {
     const { runs, messages } = this.dependencies;
     const end = { status, stopReason, errorCode: code, usage, lastEventId: this.writer.lastEventId ?? '' };
     const neverBegan = this.run.status === 'queued';
-    return runs.settle(this.run, end, neverBegan ? (on) => messages.withdraw(on, this.run.id) : undefined);
+    return runs.settle(this.run, end, (on) =>
+      neverBegan ? messages.withdraw(on, this.run.id) : this.keepInputs(on),
+    );
+  }
+
+  /** What the user sent to a run that was stopped before it took it in stays in the conversation. */
+  private async keepInputs(on: Queryable): Promise<void> {
+    const { inputs, messages } = this.dependencies;
+    const waiting = await inputs.list(this.run.id, on);
+    if (waiting.length === 0) return;
+    const { id: runId, sessionId, number: runNumber } = this.run;
+    let position = (await messages.findLast(runId, on))?.position ?? -1;
+    for (const { messageId: id, content } of waiting) {
+      position += 1;
+      const message = { id, sessionId, runId, runNumber, position, content };
+      await messages.append(on, { ...message, role: 'user', hasParts: false, stopReason: null });
+    }
+    await inputs.delete(on, waiting);
   }
 
   private explain(reason: unknown): Failure {
@@ -87,7 +119,9 @@ export class RunEnding {
     }
     if (reason instanceof ModelError)
       return { error: reason.message, code: reason.code, retryable: reason.retryable };
-    if (reason instanceof AppError) return { error: reason.message, code: reason.code, retryable: false };
+    if (reason instanceof AppError) {
+      return { error: reason.message, code: reason.code, retryable: reason.code === 'storage_full' };
+    }
     this.dependencies.onUnexpected(reason, this.run);
     return { error: 'The server failed while it worked on this run.', code: 'internal', retryable: true };
   }

@@ -43,7 +43,8 @@ onEachDatabase('the tool ledger', (open) => {
     const other = await bench.begin();
     await bench.ledger.start(run, call('a'));
 
-    await expect(bench.ledger.start(run, call('a'))).rejects.toThrow(/unique|constraint/i);
+    // Said again, because the answer was lost.
+    await bench.ledger.start(run, call('a'));
     await bench.ledger.start(other, call('a'));
     await bench.ledger.finish(other, 'a', { ...paid, state: 'cancelled', isError: true, result: 'no' });
 

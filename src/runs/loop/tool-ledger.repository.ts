@@ -50,7 +50,10 @@ export class ToolLedgerRepository {
     }));
   }
 
-  /** Commits that the effect is about to happen. @throws AppError `fenced`, and nothing may be done then. */
+  /**
+   * Commits that the effect is about to happen. Said twice, because an answer was lost, it is one.
+   * @throws AppError `fenced`, and nothing may be done then.
+   */
   async start(run: Run, call: LedgerStart): Promise<void> {
     const { numInsertedOrUpdatedRows } = await this.database.kysely
       .insertInto('tool_calls')
@@ -60,8 +63,21 @@ export class ToolLedgerRepository {
           cast(${call.idempotencyKey} as text), 'started', ${this.database.now}
           from runs r where r.id = ${run.id} and r.attempt = ${run.attempt} ${this.database.shareLock}`,
       )
+      .onConflict((conflict) => conflict.doNothing())
       .executeTakeFirst();
-    if (numInsertedOrUpdatedRows !== 1n) throw fenced();
+    if (numInsertedOrUpdatedRows !== 1n && !(await this.isStarted(run, call))) throw fenced();
+  }
+
+  private async isStarted(run: Run, call: LedgerStart): Promise<boolean> {
+    const row = await this.database.kysely
+      .selectFrom('tool_calls')
+      .innerJoin('runs', 'runs.id', 'tool_calls.run_id')
+      .select('tool_calls.state')
+      .where('tool_calls.run_id', '=', run.id)
+      .where('tool_calls.tool_call_id', '=', call.toolCallId)
+      .where('runs.attempt', '=', run.attempt)
+      .executeTakeFirst();
+    return row?.state === 'started';
   }
 
   /** Commits the outcome. @throws AppError `fenced`. */

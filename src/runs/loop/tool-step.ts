@@ -5,7 +5,7 @@ import type { ContentBlock } from '../../model/language-model.js';
 import type { ToolCaller, ToolOutcome } from '../../tools/tool-caller.js';
 import type { ToolRegistry } from '../../tools/tool-registry.js';
 import type { Run } from '../run.js';
-import { stopOf } from '../run-stop.js';
+import { stopOf } from './run-stop.js';
 import type {
   LedgerEntry,
   LedgerOutcome,

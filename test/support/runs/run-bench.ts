@@ -6,10 +6,11 @@ import type { LanguageModel } from '../../../src/model/language-model.js';
 import { IdempotencyRepository } from '../../../src/runs/idempotency.repository.js';
 import { LeaseRepository } from '../../../src/runs/lease.repository.js';
 import { AgentLoop, type LoopDependencies, type LoopResult } from '../../../src/runs/loop/agent-loop.js';
+import { RunInputRepository } from '../../../src/runs/loop/run-input.repository.js';
 import { ToolLedgerRepository } from '../../../src/runs/loop/tool-ledger.repository.js';
 import type { Run } from '../../../src/runs/run.js';
 import { RunRepository } from '../../../src/runs/run.repository.js';
-import { type RunStart, RunStarter } from '../../../src/runs/run-starter.service.js';
+import { type RunStart, RunStarter, StartStores } from '../../../src/runs/run-starter.service.js';
 import type { Message } from '../../../src/sessions/message.js';
 import { MessageRepository } from '../../../src/sessions/message.repository.js';
 import { SessionRepository } from '../../../src/sessions/session.repository.js';
@@ -41,6 +42,7 @@ export class RunBench {
   readonly messages: MessageRepository;
   readonly runs: RunRepository;
   readonly ledger: ToolLedgerRepository;
+  readonly inputs: RunInputRepository;
   readonly leases: LeaseRepository;
   readonly idempotency: IdempotencyRepository;
   readonly starter: RunStarter;
@@ -59,10 +61,16 @@ export class RunBench {
     this.messages = new MessageRepository(database);
     this.runs = new RunRepository(database);
     this.ledger = new ToolLedgerRepository(database);
+    this.inputs = new RunInputRepository(database);
     this.leases = this.newLeases();
     this.idempotency = new IdempotencyRepository(database);
-    const { sessions, messages, runs, idempotency, leases } = this;
-    this.starter = new RunStarter(database, sessions, messages, runs, idempotency, leases);
+    this.starter = this.newStarter(this.leases, this.log);
+  }
+
+  newStarter(leases: LeaseRepository, log: SqlEventLog): RunStarter {
+    const { sessions, messages, runs, inputs, idempotency } = this;
+    const stores = new StartStores(sessions, messages, runs, inputs, idempotency);
+    return new RunStarter(this.database, stores, leases, log);
   }
 
   /** Another process that takes leases. */
@@ -105,7 +113,7 @@ export class RunBench {
       },
       () => 'scripted',
     );
-    if ('startedBefore' in created) throw new Error(`started before: ${created.startedBefore}`);
+    if ('existing' in created) throw new Error(`started before: ${created.existing}`);
     return created.run;
   }
 
@@ -139,7 +147,7 @@ export class RunBench {
 
   /** One attempt of a run that was claimed. */
   async attempt(run: Run, model: LanguageModel, options: LoopOptions = {}): Promise<LoopResult> {
-    const writer = await this.log.writer(run.id, run.attempt);
+    const writer = await this.log.writer(run.id, run.attempt, run.checkpointSeq);
     const dependencies: LoopDependencies = {
       log: this.log,
       model,
@@ -147,6 +155,7 @@ export class RunBench {
       sessions: this.sessions,
       messages: this.messages,
       ledger: this.ledger,
+      inputs: this.inputs,
       registry: this.registry,
       caller: this.caller,
       limits: { maxTurns: 50, maxTokens: 1000, toolTimeoutMs: 60_000, ...options.limits },

@@ -1,3 +1,4 @@
+import type { EventLog } from '../../../src/event-log/event-log.js';
 import { SqlEventLog } from '../../../src/event-log/sql/sql-event-log.js';
 import type { LanguageModel } from '../../../src/model/language-model.js';
 import type { ModelConfig } from '../../../src/model/model.config.js';
@@ -6,7 +7,9 @@ import type { LeaseRepository } from '../../../src/runs/lease.repository.js';
 import type { RunListeners } from '../../../src/runs/listeners/run-listeners.service.js';
 import { AgentLoopFactory, LoopStores } from '../../../src/runs/loop/agent-loop-factory.service.js';
 import type { Run } from '../../../src/runs/run.js';
-import { type RunStart, RunStarter } from '../../../src/runs/run-starter.service.js';
+import { NextRuns } from '../../../src/runs/next-runs.service.js';
+import { RunAttempts } from '../../../src/runs/run-attempts.service.js';
+import type { RunStart, RunStarter } from '../../../src/runs/run-starter.service.js';
 import type { RunsConfig } from '../../../src/runs/runs.config.js';
 import { RunsService } from '../../../src/runs/runs.service.js';
 import { over } from '../over.js';
@@ -27,6 +30,8 @@ export interface NodeOptions {
   leases?: LeaseRepository;
   /** What happens between a run's row and its first event. */
   afterCreate?: (run: Run) => Promise<void>;
+  /** What is another about its log for those who work on runs. */
+  log?: (log: EventLog) => Partial<EventLog>;
 }
 
 /** One process of the server as far as runs go; several may stand on one bench. */
@@ -35,6 +40,7 @@ export class RunNode {
   readonly leases: LeaseRepository;
   readonly dispatcher: Dispatcher;
   readonly service: RunsService;
+  readonly next: NextRuns;
   /** Attempts that listeners were attached to. */
   readonly attached: string[] = [];
   private readonly stay = new AbortController().signal;
@@ -42,14 +48,15 @@ export class RunNode {
   constructor(
     private readonly bench: RunBench,
     model: LanguageModel,
-    { config, leases = bench.newLeases(), afterCreate }: NodeOptions = {},
+    { config, leases = bench.newLeases(), afterCreate, log = () => ({}) }: NodeOptions = {},
   ) {
-    const { database, sessions, messages, runs, ledger, idempotency } = bench;
+    const { database, sessions, messages, runs, ledger, inputs } = bench;
     const settings = { ...CONFIG, ...config };
     this.leases = leases;
     this.log = new SqlEventLog(database);
+    const workLog: EventLog = over<EventLog>(this.log, log(this.log));
     const loops = new AgentLoopFactory(
-      new LoopStores(this.log, runs, sessions, messages, ledger),
+      new LoopStores(workLog, runs, sessions, messages, ledger, inputs),
       model,
       bench.registry,
       bench.caller,
@@ -57,20 +64,18 @@ export class RunNode {
       { MAX_TOKENS: 1000 } as ModelConfig,
     );
     const listeners = { attach: (run: Run) => this.attached.push(`${run.id}.${run.attempt}`) };
-    this.dispatcher = new Dispatcher(
-      this.leases,
-      this.log,
-      loops,
-      listeners as unknown as RunListeners,
-      settings,
-    );
-    const starter = new RunStarter(database, sessions, messages, runs, idempotency, this.leases);
+    const attempts = new RunAttempts(workLog, runs, loops, listeners as unknown as RunListeners);
+    this.dispatcher = new Dispatcher(this.leases, attempts, settings);
+    const starter = bench.newStarter(this.leases, this.log);
     const create: RunStarter['create'] = async (...args) => {
       const created = await starter.create(...args);
       if ('run' in created) await afterCreate?.(created.run);
       return created;
     };
-    this.service = new RunsService(over(starter, { create }), runs, ledger, this.dispatcher, this.log, model);
+    this.next = new NextRuns(database, runs, sessions);
+    this.next.onModuleInit();
+    const { dispatcher, next } = this;
+    this.service = new RunsService(over(starter, { create }), runs, ledger, dispatcher, next, model);
   }
 
   start(start: Partial<RunStart> & { text?: string } = {}): Promise<Run> {

@@ -1,0 +1,92 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { Logger } from '@nestjs/common';
+import { openSqlite } from '../../test/support/databases.js';
+import { RunBench } from '../../test/support/runs/run-bench.js';
+import { RunNode } from '../../test/support/runs/run-node.js';
+import { type Beat, saying, ScriptedModel, toolUse } from '../../test/support/runs/scripted-model.js';
+import type { ModelRequest } from '../model/language-model.js';
+import { LogRestorer } from './log-restorer.service.js';
+import type { Run } from './run.js';
+
+let bench: RunBench;
+let node: RunNode;
+
+Logger.overrideLogger(false);
+
+beforeEach(async () => {
+  bench = new RunBench(await openSqlite());
+  bench.addTool('look', () => ({ seen: true }));
+  node = new RunNode(bench, new ScriptedModel(answer));
+});
+afterEach(async () => {
+  await node.dispatcher.drain(0);
+  await bench.database.close();
+});
+
+function answer({ messages }: ModelRequest): Beat[] {
+  return messages.length === 1
+    ? saying(['Let me ', 'look. '], [toolUse('a', 'look', { at: 1 })])
+    : saying(['It is ', 'there.']);
+}
+
+const newRestorer = () => new LogRestorer(node.log, bench.runs, bench.messages, bench.ledger);
+
+async function overAndForgotten(): Promise<Run> {
+  const run = await node.start();
+  await node.ended(run);
+  await node.log.remove(run.id);
+  return node.find(run);
+}
+
+describe('a run that is over and whose events are gone', () => {
+  it('gets them again from its messages, whole texts at once, under a new attempt', async () => {
+    const run = await overAndForgotten();
+
+    const restored = await newRestorer().ensure(run);
+
+    expect(await bench.lines(run)).toEqual([
+      '2.1 run completed',
+      '2.2 token Let me look. ',
+      '2.3 tool_call a look {"at":1}',
+      '2.4 tool_result a {"seen":true}',
+      '2.5 token It is there.',
+      '2.6 done completed end_turn 20/14 in 2',
+    ]);
+    expect(restored).toMatchObject({ attempt: 2, lastEventId: `${run.id}.2.6`, status: 'completed' });
+    expect(await node.find(run)).toMatchObject({ attempt: 2, lastEventId: `${run.id}.2.6` });
+    expect(await node.log.has(run.id, 1, 3)).toBe(false);
+  });
+
+  it('gets them once, however many processes want to read', async () => {
+    const run = await overAndForgotten();
+    const restorers = [newRestorer(), newRestorer(), newRestorer()];
+
+    await Promise.all(restorers.flatMap((restorer) => [restorer.ensure(run), restorer.ensure(run)]));
+
+    expect(await bench.lines(run)).toHaveLength(6);
+    expect((await node.find(run)).attempt).toBe(2);
+  });
+
+  it('is left as it is when nothing is missing', async () => {
+    const run = await node.start();
+    const before = await node.ended(run);
+    const over = await node.find(run);
+
+    expect(await newRestorer().ensure(over)).toBe(over);
+    expect(await bench.lines(run)).toEqual(before);
+  });
+
+  it('is begun anew when the process that restored it has died half-way', async () => {
+    const run = await overAndForgotten();
+    const reopened = (await bench.runs.reopenLog(run))!;
+    const half = await node.log.writer(run.id, 2);
+    await half.append({ type: 'token', data: { text: 'half' } });
+    half.close();
+
+    await newRestorer().ensure(reopened);
+
+    const lines = await bench.lines(run);
+    expect(lines).toHaveLength(6);
+    expect(lines[0]).toBe('3.1 run completed');
+  });
+});

@@ -1,0 +1,75 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { EventLog } from '../event-log/event-log.js';
+import { costUsd } from '../model/prices.js';
+import { MessageRepository } from '../sessions/message.repository.js';
+import { isOpen, type Run, type RunOutcome } from './run.js';
+import { RunRepository } from './run.repository.js';
+import { rebuildEvents } from './loop/rebuilt-events.js';
+import { ToolLedgerRepository } from './loop/tool-ledger.repository.js';
+
+/** The log of no run is as long: whatever there is of it is less. */
+const ALL = Number.MAX_SAFE_INTEGER;
+
+/**
+ * Makes the log of a run that is over readable again when the store has forgotten it, by age or by accident: its
+ * events are made anew from messages and tool calls, under a new attempt, so that no old cursor fits them.
+ */
+@Injectable()
+export class LogRestorer {
+  private readonly logger = new Logger('EventLog');
+  private readonly underWay = new Map<string, Promise<Run>>();
+
+  constructor(
+    private readonly log: EventLog,
+    private readonly runs: RunRepository,
+    private readonly messages: MessageRepository,
+    private readonly ledger: ToolLedgerRepository,
+  ) {}
+
+  /** @returns the run, as it is after its log was restored; the same when nothing was missing. */
+  async ensure(run: Run): Promise<Run> {
+    if (isOpen(run.status)) return run;
+    const end = await this.log.end(run.id);
+    if (end?.type === 'done') return run;
+    const underWay =
+      this.underWay.get(run.id) ?? this.restore(run).finally(() => this.underWay.delete(run.id));
+    this.underWay.set(run.id, underWay);
+    return underWay;
+  }
+
+  private async restore(run: Run): Promise<Run> {
+    const reopened = await this.runs.reopenLog(run);
+    // Another process restores it: its readers wait for what that one writes.
+    if (reopened === undefined) return (await this.runs.find(run, run.id)) ?? run;
+    this.logger.warn(
+      { run_id: run.id },
+      'The events of a run are gone: they are made again from its messages',
+    );
+    const writer = await this.log.writer(reopened.id, reopened.attempt, ALL);
+    try {
+      const { id, sessionId, status, attempt, model } = reopened;
+      await writer.append({
+        type: 'run',
+        data: { run_id: id, session_id: sessionId, status, attempt, model },
+      });
+      const events = rebuildEvents(await this.messages.listOfRun(id), await this.ledger.list(id));
+      for (const event of events) await writer.append(event);
+      if (reopened.errorCode !== null) await writer.append(failure(reopened.errorCode));
+      await writer.end(ending(reopened), () => this.runs.saveLogEnd(reopened, writer.lastEventId ?? ''));
+      return { ...reopened, lastEventId: writer.lastEventId };
+    } finally {
+      writer.close();
+    }
+  }
+}
+
+function failure(code: string) {
+  const error = 'The run failed; its exact words are not kept.';
+  return { type: 'error', data: { error, code, retryable: false } } as const;
+}
+
+function ending({ status, stopReason, usage, model, endedAt }: Run) {
+  const cost = costUsd(model, usage, new Date(endedAt ?? 0));
+  const data = { status: status as RunOutcome, stop_reason: stopReason, usage, cost_usd: cost };
+  return { type: 'done', data } as const;
+}
