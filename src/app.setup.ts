@@ -8,7 +8,6 @@ import { authConfig, type AuthConfig } from './auth/auth.config.js';
 import { parseBodies } from './body-parsers.js';
 import { contentSecurityPolicy } from './console/content-security-policy.js';
 import { invalidRequest } from './errors/invalid-request.js';
-import { ProblemFilter } from './errors/problem.filter.js';
 import { OpenApiModule } from './openapi/openapi.module.js';
 import { refuseOddRequests } from './request-hygiene.js';
 import { serverConfig, type ServerConfig } from './server.config.js';
@@ -38,7 +37,6 @@ export async function createApp(module: Type | DynamicModule = AppModule): Promi
   secure(app);
   parseBodies(app);
   app.useGlobalPipes(new StandardSchemaValidationPipe({ exceptionFactory: invalidRequest }));
-  app.useGlobalFilters(new ProblemFilter());
   AgentModule.attach(app);
   OpenApiModule.attach(app);
   return app;

@@ -5,16 +5,29 @@ import { createApp } from './app.setup.js';
 import { FirstAdministrator } from './auth/first-administrator.service.js';
 import { Database } from './database/database.js';
 import { EnvironmentError } from './errors/environment.js';
+import { EventLog } from './event-log/event-log.js';
 import { LanguageModel } from './model/language-model.js';
 import { serverConfig, type ServerConfig } from './server.config.js';
+
+/**
+ * Connections that the kernel keeps until they are accepted (at most `net.core.somaxconn`). When all viewers of a
+ * node come back at once, Node's 511 are too few: whoever is not taken asks again after 1, 3 and 7 seconds.
+ */
+const BACKLOG = 4_096;
+
+/** Nest hands on all arguments to Node's server, but names two. */
+interface Listens {
+  listen(port: number, host: string, backlog: number): Promise<unknown>;
+}
 
 /** Starts the server and ends the process with it: 0 after SIGTERM or SIGINT, 1 when it cannot start. */
 export async function serve(): Promise<void> {
   try {
     const app = await createApp();
     endWithSignals(app);
+    outliveStrayRejections(app);
     const { PORT, HOST } = app.get<ServerConfig>(serverConfig.KEY);
-    await app.listen(PORT, HOST);
+    await (app as unknown as Listens).listen(PORT, HOST, BACKLOG);
     process.stdout.write(banner(app));
   } catch (error) {
     process.stderr.write(explain(error));
@@ -41,6 +54,13 @@ function endWithSignals(app: NestExpressApplication): void {
   process.on('SIGINT', end);
 }
 
+/** A promise that a tool has forgotten must not end the runs of others: it is logged, and nothing waits for it. */
+function outliveStrayRejections(app: NestExpressApplication): void {
+  process.on('unhandledRejection', (error) => {
+    app.get(Logger).error({ err: error }, 'A promise was rejected, and nobody had waited for it');
+  });
+}
+
 function banner(app: NestExpressApplication): string {
   const { address, family, port } = app.getHttpServer().address() as AddressInfo;
   const url = `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
@@ -49,7 +69,7 @@ function banner(app: NestExpressApplication): string {
   const lines = [
     ['listens on', url],
     ['database', database],
-    ['event log', `a table of it`],
+    ['event log', app.get(EventLog, { strict: false }).describe()],
     ['model', app.get(LanguageModel, { strict: false }).describe()],
     ['next', `open ${url} in a browser${hint === undefined ? '' : ` and sign in as ${hint.email}`}`],
     ...(hint === undefined ? [] : [['password', `admin_password in ${hint.passwordFile}`]]),

@@ -1,5 +1,6 @@
-import { type INestApplication, Module } from '@nestjs/common';
+import { Module } from '@nestjs/common';
 import { ConfigModule } from '@nestjs/config';
+import type { NestExpressApplication } from '@nestjs/platform-express';
 import { AuthModule } from '../auth/auth.module.js';
 import { runsConfig } from '../runs/runs.config.js';
 import { RunsModule } from '../runs/runs.module.js';
@@ -12,11 +13,14 @@ import { AgentGateway } from './agent.gateway.js';
 import { AgentService } from './agent.service.js';
 import { CatalogController } from './catalog.controller.js';
 import { Drain } from './drain.service.js';
+import { ViewReader } from './follow/view-reader.service.js';
 import { HeartbeatWheel } from './heartbeat-wheel.js';
 import { RunViews } from './run-views.service.js';
 import { RunsController } from './runs.controller.js';
 import { AgentSocketAdapter } from './socket/agent-socket.adapter.js';
 import { SocketViews } from './socket/socket-views.service.js';
+import { StreamAdmission } from './sse/stream-admission.middleware.js';
+import { StreamProblemFilter } from './sse/stream-problem.filter.js';
 import { SseStream } from './sse/sse-stream.service.js';
 
 @Module({
@@ -37,7 +41,9 @@ import { SseStream } from './sse/sse-stream.service.js';
         new HeartbeatWheel(config.HEARTBEAT_MS, () => metrics.heartbeatsTotal.inc()),
     },
     AgentService,
+    ViewReader,
     RunViews,
+    StreamAdmission,
     SseStream,
     SocketViews,
     AgentGateway,
@@ -46,8 +52,11 @@ import { SseStream } from './sse/sse-stream.service.js';
   exports: [AgentService],
 })
 export class AgentModule {
-  /** For app.setup: how sockets come in. */
-  static attach(app: INestApplication): void {
+  /** For app.setup: how sockets come in, and how requests are refused. */
+  static attach(app: NestExpressApplication): void {
+    const admission = app.get(StreamAdmission, { strict: false });
+    app.use('/api/agent/stream', admission.use.bind(admission));
     app.useWebSocketAdapter(new AgentSocketAdapter(app));
+    app.useGlobalFilters(new StreamProblemFilter());
   }
 }

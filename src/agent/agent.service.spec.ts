@@ -5,11 +5,14 @@ import { ADA, RunBench } from '../../test/support/runs/run-bench.js';
 import type { Principal } from '../auth/principal.js';
 import type { RunEvent } from '../event-log/run-event.js';
 import type { Run } from '../runs/run.js';
+import { LogRestorer } from '../runs/log-restorer.service.js';
+import type { NextRuns } from '../runs/next-runs.service.js';
 import type { RunsService } from '../runs/runs.service.js';
 import type { RunStart } from '../runs/run-starter.service.js';
 import { SessionsService } from '../sessions/sessions.service.js';
 import { Shutdown } from '../telemetry/shutdown.js';
 import { AgentService, type StartRequest } from './agent.service.js';
+import { ViewReader } from './follow/view-reader.service.js';
 import { isViewerReset, type FollowRequest } from './view-plan.js';
 
 const ADA_HERE: Principal = { ...ADA, via: 'bearer', loginId: null, expiresAt: null };
@@ -21,7 +24,7 @@ const END = {
 } as const;
 
 /** The runs of a bench, with nobody who works on them. */
-class IdleRuns implements Pick<RunsService, 'start' | 'find' | 'cancel' | 'waitForNext'> {
+class IdleRuns implements Pick<RunsService, 'start' | 'find' | 'cancel'>, Pick<NextRuns, 'wait'> {
   readonly started: RunStart[] = [];
   readonly cancelled: string[] = [];
   readonly waited: number[] = [];
@@ -43,7 +46,7 @@ class IdleRuns implements Pick<RunsService, 'start' | 'find' | 'cancel' | 'waitF
     throw new Error('the database is away');
   }
 
-  async waitForNext(_sessionId: string, after: number): Promise<Run | undefined> {
+  async wait(_sessionId: string, after: number): Promise<Run | undefined> {
     this.waited.push(after);
     return this.next(after);
   }
@@ -61,11 +64,14 @@ beforeEach(async () => {
   bench = new RunBench(await openSqlite());
   runs = new IdleRuns(bench);
   shutdown = new Shutdown();
+  const restorer = new LogRestorer(bench.log, bench.runs, bench.messages, bench.ledger);
+  const next = runs as unknown as NextRuns;
   agent = new AgentService(
     new SessionsService(bench.sessions, bench.messages),
     runs as unknown as RunsService,
     bench.runs,
     bench.log,
+    new ViewReader(bench.log, restorer, bench.runs, next),
     shutdown,
   );
   sessionId = await bench.newSession();
@@ -228,7 +234,6 @@ describe('a start', () => {
       { content: [1, 2].map(() => ({ type: 'text', text: 'x'.repeat(500_000) })) },
       'payload_too_large',
     ],
-    ['with steer', { whenBusy: 'steer' }, 'not_implemented'],
     ['with an agent', { agent: 'helper' }, 'not_implemented'],
     ['in a session of nobody', { sessionId: 'ses_01h455vb4pex5vsknk084sn02q' }, 'not_found'],
     ['in a session under no possible name', { sessionId: 'ses_\0' }, 'not_found'],
@@ -265,36 +270,39 @@ describe('a start', () => {
 });
 
 describe('a run that ends when nobody watches', () => {
-  it('is cancelled ten seconds after its last viewer left', async () => {
-    jest.useFakeTimers({ doNotFake: ['setImmediate', 'nextTick', 'queueMicrotask'] });
+  const watchedUntil = async (run: Run): Promise<number> => {
+    const rows = bench.database.kysely.selectFrom('runs').select('watched_until').where('id', '=', run.id);
+    return (await rows.executeTakeFirstOrThrow()).watched_until ?? 0;
+  };
+  const forget = (run: Run) =>
+    bench.database.kysely.updateTable('runs').set({ watched_until: 1 }).where('id', '=', run.id).execute();
+  const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+  it('is watched from its start on, while a viewer is there, and for ten seconds after the last', async () => {
     const run = await start({ sessionId, onDisconnect: 'cancel' });
+    const atStart = await watchedUntil(run);
+    expect(atStart - Date.now()).toBeGreaterThan(5_000);
+
+    await forget(run);
     const left = new AbortController();
     const viewer = shown({}, left.signal);
-    await new Promise((resolve) => setImmediate(resolve));
-    jest.advanceTimersByTime(60_000);
-    expect(runs.cancelled).toEqual([]);
+    while ((await watchedUntil(run)) === 1) await turn();
 
+    await forget(run);
     left.abort();
     await viewer;
-    jest.advanceTimersByTime(9_999);
-    expect(runs.cancelled).toEqual([]);
-    jest.advanceTimersByTime(1);
-    expect(runs.cancelled).toEqual([run.id]);
+    while ((await watchedUntil(run)) === 1) await turn();
+    expect((await watchedUntil(run)) - Date.now()).toBeGreaterThan(5_000);
   });
 
-  it('is cancelled, too, when the one who started it was gone before its first event', async () => {
-    jest.useFakeTimers({ doNotFake: ['setImmediate', 'nextTick', 'queueMicrotask'] });
-    const run = await start({ sessionId, onDisconnect: 'cancel' });
-    jest.advanceTimersByTime(10_000);
-    expect(runs.cancelled).toEqual([run.id]);
-  });
-
-  it('goes on when its viewers left because this server shuts down', async () => {
-    jest.useFakeTimers({ doNotFake: ['setImmediate', 'nextTick', 'queueMicrotask'] });
-    await start({ sessionId, onDisconnect: 'cancel' });
-    shutdown.begin();
-    jest.advanceTimersByTime(60_000);
-    expect(runs.cancelled).toEqual([]);
+  it('is the only kind of run of which that is noted', async () => {
+    const run = await start({ sessionId });
+    const left = new AbortController();
+    const viewer = shown({}, left.signal);
+    await turn();
+    left.abort();
+    await viewer;
+    expect(await watchedUntil(run)).toBe(0);
   });
 });
 

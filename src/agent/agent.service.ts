@@ -1,19 +1,19 @@
 import { createHash } from 'node:crypto';
-import { Injectable, Logger } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import type { Owner, Principal } from '../auth/principal.js';
 import { isId } from '../database/ids.js';
 import { AppError } from '../errors/app-error.js';
 import { formatEventId, parseEventId } from '../event-log/event-id.js';
 import { EventLog } from '../event-log/event-log.js';
-import { isOpen, type Run } from '../runs/run.js';
+import type { Run } from '../runs/run.js';
 import { RunRepository } from '../runs/run.repository.js';
 import { type CancelReceipt, RunsService } from '../runs/runs.service.js';
 import { refuseAgent, SessionsService } from '../sessions/sessions.service.js';
 import { Shutdown } from '../telemetry/shutdown.js';
 import { type Content, textBytes } from './content.js';
-import type { FollowRequest, View, ViewBatch, ViewPlan } from './view-plan.js';
+import type { FollowRequest, View } from './view-plan.js';
 import { ViewPlanner } from './follow/view-planner.js';
-import { Viewers } from './follow/viewers.js';
+import { ViewReader } from './follow/view-reader.service.js';
 
 /** Text of one message, in bytes of UTF-8, images and files aside. */
 const MAX_TEXT = 1_000_000;
@@ -37,14 +37,12 @@ export interface StartRequest {
  */
 @Injectable()
 export class AgentService {
-  private readonly logger = new Logger('AgentService');
-  private readonly viewers = new Viewers((run) => this.cancelLeft(run));
-
   constructor(
     private readonly sessions: SessionsService,
     private readonly runs: RunsService,
     private readonly records: RunRepository,
     private readonly log: EventLog,
+    private readonly views: ViewReader,
     private readonly shutdown: Shutdown,
   ) {}
 
@@ -60,7 +58,6 @@ export class AgentService {
     }
     refuseAgent(request.agent);
     const whenBusy = request.whenBusy ?? 'queue';
-    if (whenBusy === 'steer') throw new AppError('not_implemented', '`steer` is not built yet: use `queue`.');
     const content =
       typeof request.content === 'string'
         ? [{ type: 'text' as const, text: request.content }]
@@ -70,7 +67,7 @@ export class AgentService {
     }
     if (request.sessionId !== undefined) await this.sessions.find(principal, request.sessionId);
     const { userId, tenantId, email, roles } = principal;
-    const run = await this.runs.start({
+    return this.runs.start({
       principal: { userId, tenantId, email, roles },
       sessionId: request.sessionId ?? null,
       content,
@@ -78,9 +75,6 @@ export class AgentService {
       onDisconnect: request.onDisconnect ?? 'continue',
       idempotency: fingerprint(request),
     });
-    // Also when the one who starts it is gone before its first event.
-    if (run.onDisconnect === 'cancel' && isOpen(run.status)) this.viewers.expect(run);
-    return run;
   }
 
   /**
@@ -105,7 +99,7 @@ export class AgentService {
     });
     const plan = await planner.plan(request, wanted);
     if (plan === undefined) return 'over';
-    return { plan, batches: (signal) => this.read(plan, signal) };
+    return { plan, batches: (signal) => this.views.read(plan, signal) };
   }
 
   /**
@@ -142,37 +136,6 @@ export class AgentService {
   async remove(owner: Owner, sessionId: string): Promise<void> {
     const session = await this.sessions.find(owner, sessionId);
     await this.runs.remove(owner, session.id);
-  }
-
-  private async *read(plan: ViewPlan, signal: AbortSignal): AsyncGenerator<ViewBatch, void> {
-    if (plan.isReset) yield { reset: { after: null, reason: 'cursor_not_found' } };
-    let after = plan.afterSeq;
-    let run = plan.run ?? (await this.runs.waitForNext(plan.sessionId, plan.afterNumber, signal));
-    while (run !== undefined) {
-      yield* this.readRun(run, after, signal);
-      if (!plan.follow || signal.aborted) return;
-      run = await this.runs.waitForNext(plan.sessionId, run.number, signal);
-      after = 0;
-    }
-  }
-
-  private async *readRun(run: Run, after: number, signal: AbortSignal): AsyncGenerator<ViewBatch, void> {
-    const endsWhenLeft = run.onDisconnect === 'cancel';
-    if (endsWhenLeft) this.viewers.enter(run);
-    try {
-      yield* this.log.follow(run.id, after, signal);
-    } finally {
-      if (endsWhenLeft) this.viewers.leave(run);
-    }
-  }
-
-  private cancelLeft(run: Run): void {
-    if (this.shutdown.begun) return;
-    this.runs
-      .cancel(run, run.id)
-      .catch((error: unknown) =>
-        this.logger.warn({ err: error, run_id: run.id }, 'A run that was left could not be cancelled'),
-      );
   }
 }
 

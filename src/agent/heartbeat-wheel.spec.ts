@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { HeartbeatWheel } from './heartbeat-wheel.js';
+import { HeartbeatWheel, Patience } from './heartbeat-wheel.js';
 
 const HOUR = 3_600_000;
 /** Turns in a period. */
@@ -134,4 +134,23 @@ it('turns by itself, a twentieth of the period at a time, until it is stopped', 
   expect(await beat.promise).toBe(PERIOD);
 
   wheel.stop();
+});
+
+describe('patience with a peer', () => {
+  it('is over at the third beat at which the same bytes wait, and nothing was taken', () => {
+    const patience = new Patience();
+    expect([1, 2, 3].map(() => patience.isOver(10, 500))).toEqual([false, false, true]);
+  });
+
+  it('begins anew with each byte that is taken, though more waits than before', () => {
+    const patience = new Patience();
+    const seen = [500, 500, 501, 501, 502, 502, 502].map((taken, beat) => patience.isOver(10 + beat, taken));
+    expect(seen).toEqual([false, false, false, false, false, false, true]);
+  });
+
+  it('is never over while nothing waits, and begins anew after that', () => {
+    const patience = new Patience();
+    const seen = [10, 10, 0, 0, 0, 0, 10, 10, 10].map((pending) => patience.isOver(pending, 500));
+    expect(seen).toEqual([false, false, false, false, false, false, false, false, true]);
+  });
 });

@@ -1,6 +1,31 @@
 /** Slots a lap: a beat comes at most a twentieth of the period late. */
 const SLOTS = 20;
 
+/** Beats in a row at which a peer has taken nothing of what waits for it, after which it counts as gone. */
+const PATIENCE = 3;
+
+/**
+ * Tells a peer that is gone from one that is slow, when bytes wait for it: one whose connection was lost without a
+ * word takes none. What the kernel holds for it is taken, too: a peer with no more than that to read is never gone.
+ */
+export class Patience {
+  private beats = 0;
+  private taken = 0;
+
+  /**
+   * To be asked at each beat.
+   * @param pending bytes that wait now.
+   * @param taken grows with each byte that is taken.
+   * @returns whether the peer has taken nothing for more than two periods, and three at most.
+   */
+  isOver(pending: number, taken: number): boolean {
+    if (pending === 0) this.beats = 0;
+    else this.beats = taken === this.taken ? this.beats + 1 : 1;
+    this.taken = taken;
+    return this.beats >= PATIENCE;
+  }
+}
+
 /** A connection on the wheel. */
 export class Beating {
   /** The turn in which its next beat is due. */

@@ -1,42 +1,32 @@
 import type { Run } from '../../runs/run.js';
 
-/** Milliseconds that a run may be without viewers before it counts as left. */
-const LEFT_AFTER_MS = 10_000;
+/** How often it is said again that a run is watched, in milliseconds. */
+const SAY_AGAIN_MS = 3_000;
 
-interface Watched {
-  viewers: number;
-  timer: NodeJS.Timeout | undefined;
-}
-
-/** Counts the viewers of runs that shall end when nobody watches them any more. */
+/**
+ * Knows which runs of those that shall end when nobody watches them are watched here, and says so again and again:
+ * a run of which no process says it for long enough has been left. That is for the run's owner to find.
+ */
 export class Viewers {
-  private readonly runs = new Map<string, Watched>();
+  private readonly counts = new Map<string, number>();
+  private timer: NodeJS.Timeout | undefined;
 
-  /** @param onLeft called when a run has had no viewer for ten seconds. */
-  constructor(private readonly onLeft: (run: Run) => void) {}
-
-  /** Somebody will come to watch the run: who never does has left as well. */
-  expect(run: Run): void {
-    this.enter(run);
-    this.leave(run);
-  }
+  /** @param say tells all processes that these runs are watched at this moment; must not throw. */
+  constructor(private readonly say: (runIds: string[]) => void) {}
 
   enter(run: Run): void {
-    const watched = this.runs.get(run.id) ?? { viewers: 0, timer: undefined };
-    clearTimeout(watched.timer);
-    watched.viewers += 1;
-    this.runs.set(run.id, watched);
+    this.counts.set(run.id, (this.counts.get(run.id) ?? 0) + 1);
+    this.say([run.id]);
+    this.timer ??= setInterval(() => this.say([...this.counts.keys()]), SAY_AGAIN_MS).unref();
   }
 
   leave(run: Run): void {
-    const watched = this.runs.get(run.id);
-    if (watched === undefined) return;
-    watched.viewers -= 1;
-    if (watched.viewers > 0) return;
-    watched.timer = setTimeout(() => {
-      this.runs.delete(run.id);
-      this.onLeft(run);
-    }, LEFT_AFTER_MS);
-    watched.timer.unref();
+    const count = (this.counts.get(run.id) ?? 1) - 1;
+    if (count > 0) this.counts.set(run.id, count);
+    else this.counts.delete(run.id);
+    this.say([run.id]);
+    if (this.counts.size > 0) return;
+    clearInterval(this.timer);
+    this.timer = undefined;
   }
 }

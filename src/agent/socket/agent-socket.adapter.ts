@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { INestApplication } from '@nestjs/common';
 import { WsAdapter } from '@nestjs/platform-ws';
+import PQueue from 'p-queue';
 import { type ServerOptions, type VerifyClientCallbackAsync, WebSocket, type WebSocketServer } from 'ws';
 import { Authenticator } from '../../auth/authenticator.service.js';
 import type { Principal } from '../../auth/principal.js';
@@ -24,6 +25,7 @@ const LIMITS = {
   WebSocket: AgentSocket,
 };
 const RETRY_AFTER_S = 5;
+const HANDSHAKES = 64;
 /** Milliseconds that sockets have for their part of the closing handshake at shutdown. */
 const CLOSE_WAIT_MS = 1_000;
 
@@ -40,6 +42,8 @@ export class AgentSocketAdapter extends WsAdapter {
   private readonly shutdown: Shutdown;
   private readonly wheel: HeartbeatWheel;
   private readonly metrics: Metrics;
+  /** A few at a time: thousands who come back at once must not keep the database from those who write. */
+  private readonly handshakes = new PQueue({ concurrency: HANDSHAKES });
 
   constructor(app: INestApplication) {
     super(app);
@@ -52,7 +56,7 @@ export class AgentSocketAdapter extends WsAdapter {
 
   override create(port: number, options: ServerOptions & { path: string }): WebSocketServer {
     const verifyClient: VerifyClientCallbackAsync = ({ req }, answer) => {
-      void this.verify(req).then((reply) => answer(...reply));
+      void this.handshakes.add(() => this.verify(req)).then((reply) => answer(...reply));
     };
     return super.create(port, { ...options, ...LIMITS, verifyClient, handleProtocols }) as WebSocketServer;
   }

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { WebSocket, WebSocketServer } from 'ws';
 import type { Principal } from '../../auth/principal.js';
 import { AppError } from '../../errors/app-error.js';
@@ -124,6 +125,16 @@ it('answers bring the ref back, or none', async () => {
   ]);
 });
 
+/** Turns of the event loop until nothing more is taken. */
+async function standstill(pump: { sent: number }): Promise<void> {
+  let before = -1;
+  for (let quiet = 0; quiet < 50; quiet += 1) {
+    if (pump.sent !== before) quiet = 0;
+    before = pump.sent;
+    await nextTurn();
+  }
+}
+
 describe('a beat', () => {
   it('pings, and ends a peer that has not been heard since the last', async () => {
     const beating = { beat: () => {}, touch: () => {}, due: 0, isRemoved: false, remove: () => {} };
@@ -146,11 +157,49 @@ describe('a beat', () => {
     const own = { remove: () => {} } as unknown as Parameters<AgentSocket['beat']>[0];
     client.pause();
     const sending = socket.sendAll(Array<string>(20).fill(JSON.stringify('x'.repeat(1_000_000))));
-    for (let count = 0; count < 3; count += 1) socket.beat(own);
+    for (let count = 0; count < 2; count += 1) socket.beat(own);
     expect(socket.readyState).toBe(WebSocket.OPEN);
     client.resume();
     await sending;
     while (received.length < 20) await once(client, 'message');
+  });
+
+  it('waits for as long as the peer takes something between beats', async () => {
+    const own = { remove: () => {} } as unknown as Parameters<AgentSocket['beat']>[0];
+    const pump = { sent: 0, beats: 0 };
+    const sending = (async () => {
+      for (; pump.sent < 800; pump.sent += 1) await socket.sendAll([JSON.stringify('x'.repeat(100_000))]);
+    })();
+    client.pause();
+    while (pump.sent < 780) {
+      await standstill(pump);
+      socket.beat(own);
+      pump.beats += 1;
+      const enough = pump.sent + 10;
+      client.resume();
+      while (pump.sent < enough) await nextTurn();
+      client.pause();
+    }
+    expect(pump.beats).toBeGreaterThan(5);
+    expect(socket.readyState).toBe(WebSocket.OPEN);
+    client.resume();
+    await sending;
+  });
+
+  it('ends a peer that takes nothing of what waits for it and says nothing, at the third beat', async () => {
+    let removed = 0;
+    const own = { remove: () => void (removed += 1) } as unknown as Parameters<AgentSocket['beat']>[0];
+    client.pause();
+    const sending = socket.sendAll(Array<string>(20).fill(JSON.stringify('x'.repeat(1_000_000))));
+    socket.beat(own);
+    socket.beat(own);
+    socket.heard();
+    for (let count = 0; count < 2; count += 1) socket.beat(own);
+    expect([socket.readyState, removed]).toEqual([WebSocket.OPEN, 0]);
+    const closed = once(socket, 'close');
+    socket.beat(own);
+    expect(removed).toBe(1);
+    await Promise.all([closed, sending]);
   });
 });
 

@@ -1,7 +1,7 @@
 import { WebSocket } from 'ws';
 import type { Principal } from '../../auth/principal.js';
 import type { AppError } from '../../errors/app-error.js';
-import type { Beating } from '../heartbeat-wheel.js';
+import { type Beating, Patience } from '../heartbeat-wheel.js';
 import { MessageLimits } from './message-limits.js';
 import { Subscriptions } from './subscriptions.js';
 
@@ -28,6 +28,10 @@ export class AgentSocket extends WebSocket {
   private work: Promise<void> = Promise.resolve();
   /** Who waits until something is handed to the network; nobody does once there is none. */
   private readonly waiting = new Set<() => void>();
+  private readonly patience = new Patience();
+  /** Grows whenever the peer is seen to take something of what waits for it, or to say something. */
+  private signs = 0;
+  private lastPending = 0;
 
   /** Who opened it; known since the handshake. */
   get principal(): Principal {
@@ -73,6 +77,7 @@ export class AgentSocket extends WebSocket {
     if (frames.length === 0 || this.readyState !== WebSocket.OPEN) return Promise.resolve();
     const { promise, resolve } = Promise.withResolvers<void>();
     const go = () => {
+      this.signs += 1;
       this.waiting.delete(go);
       resolve();
     };
@@ -93,20 +98,25 @@ export class AgentSocket extends WebSocket {
 
   /**
    * Pings, or ends a peer that did not answer the ping before. A peer that reads slowly has not seen the ping yet
-   * and is waited for: it is paused, not cut.
+   * and is waited for: it is paused, not cut, unless it takes nothing for three beats.
    */
   beat(beating: Beating): void {
-    if (this.readyState !== WebSocket.OPEN || this.bufferedAmount > 0) return;
-    if (!this.isAlive) {
+    if (this.readyState !== WebSocket.OPEN) return;
+    const pending = this.bufferedAmount;
+    if (pending < this.lastPending) this.signs += 1;
+    this.lastPending = pending;
+    const isGone = this.patience.isOver(pending, this.signs) || (pending === 0 && !this.isAlive);
+    if (isGone) {
       beating.remove();
       this.terminate();
-      return;
+    } else if (pending === 0) {
+      this.isAlive = false;
+      this.ping();
     }
-    this.isAlive = false;
-    this.ping();
   }
 
   heard(): void {
     this.isAlive = true;
+    this.signs += 1;
   }
 }

@@ -10,6 +10,7 @@ import { AgentService, type StartRequest } from '../agent.service.js';
 import { HeartbeatWheel } from '../heartbeat-wheel.js';
 import type { FollowRequest, View } from '../view-plan.js';
 import { STREAM_HEADERS, writeEvents } from './sse-writer.js';
+import { StreamAdmission } from './stream-admission.middleware.js';
 
 /** Milliseconds of a stream that is opened while the server drains. */
 const LAST_LOOK_MS = 100;
@@ -32,6 +33,7 @@ export class SseStream {
     private readonly shutdown: Shutdown,
     private readonly wheel: HeartbeatWheel,
     private readonly metrics: Metrics,
+    private readonly admission: StreamAdmission,
   ) {}
 
   /** A view of what is there and what comes. */
@@ -78,6 +80,11 @@ export class SseStream {
 
   /** A broken connection is what every client comes back from, with its cursor. */
   private breakOff(response: Response, error: unknown): void {
+    if (error instanceof AppError && error.code === 'unavailable') {
+      this.logger.warn({ err: error }, 'A stream ends, since its events cannot be read now');
+      response.end();
+      return;
+    }
     this.logger.error(
       { err: error },
       'A stream lost its view; it is cut, so that it comes back with its cursor',
@@ -90,6 +97,7 @@ export class SseStream {
     view: Exclude<View, 'over'>,
     left: AbortSignal,
   ): Promise<void> {
+    this.admission.opened(response);
     const watch = this.revocations.watch(principal);
     // Who comes while the server drains gets what is there already, and with it the time to come back after.
     const end = this.shutdown.begun ? AbortSignal.timeout(LAST_LOOK_MS) : this.shutdown.signal;

@@ -114,6 +114,72 @@ describe('a viewer that does not read', () => {
   });
 });
 
+/** Turns of the event loop until what was written has gone as far as it goes. */
+async function settled(response: ServerResponse): Promise<void> {
+  let before = -1;
+  for (let quiet = 0; quiet < 100; quiet += 1) {
+    const waiting = response.writableLength + client!.bytesRead;
+    if (waiting !== before) quiet = 0;
+    before = waiting;
+    await turn();
+  }
+}
+
+describe('a viewer for whom something waits', () => {
+  it('is cut at the third heartbeat at which it has taken nothing, and its view is over', async () => {
+    const response = await responseTo();
+    const { taken, batches } = endless(200_000);
+    const left = new AbortController();
+    response.once('close', () => left.abort());
+    const writing = writeEvents(response, batches, left.signal, newWheel());
+    await standstill(taken);
+
+    silence(59);
+    expect(response.destroyed).toBe(false);
+    silence(1);
+
+    expect(response.destroyed).toBe(true);
+    await writing;
+    expect(taken.ended).toBe(true);
+  });
+
+  it('is waited for as long as it takes a part of it between heartbeats', async () => {
+    const response = await responseTo();
+    const { taken, batches } = endless(200_000);
+    const left = new AbortController();
+    const writing = writeEvents(response, batches, left.signal, newWheel());
+    await standstill(taken);
+
+    for (let count = 0; count < 10; count += 1) {
+      silence(20);
+      client!.resume();
+      const { batches: before } = taken;
+      while (taken.batches < before + 5) await turn();
+      client!.pause();
+      await settled(response);
+    }
+
+    expect(response.destroyed).toBe(false);
+    left.abort();
+    await writing;
+  });
+
+  it('is cut, too, when its view has ended and it does not take the rest', async () => {
+    const response = await responseTo();
+    const { taken, batches } = endless(200_000);
+    const left = new AbortController();
+    const writing = writeEvents(response, batches, left.signal, newWheel());
+    await standstill(taken);
+    left.abort();
+    await writing;
+    response.end();
+
+    silence(60);
+
+    expect(response.destroyed).toBe(true);
+  });
+});
+
 describe('a viewer that reads', () => {
   it('gets each batch as blocks to the byte, the first with the time after which to come back', async () => {
     const response = await responseTo('1.0');
@@ -193,6 +259,7 @@ describe('a viewer that reads', () => {
     silence(1);
     end.resolve();
     await writing;
+    await turn();
     silence(100);
 
     expect((await bodyOf(response)).replace(/retry: \d+\n/, '')).toBe(
@@ -263,6 +330,7 @@ it("an error of the log is the caller's, and stops the heartbeats", async () => 
     'the log is gone',
   );
 
+  await turn();
   silence(100);
   expect(await bodyOf(response)).toMatch(/"text":"a"[^:]*id: \S+\n\n$/);
 });

@@ -1,12 +1,12 @@
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
-import type { HeartbeatWheel } from '../heartbeat-wheel.js';
+import { type HeartbeatWheel, Patience } from '../heartbeat-wheel.js';
 import { isViewerReset, type ViewBatch } from '../view-plan.js';
 import { ssePage, sseReset } from './sse-frames.js';
 
 /** Silent in every known client: a comment line without the blank line that would end a block. */
 const HEARTBEAT = ': hb\n';
-const RETRY_MS = { least: 1_000, most: 3_000 };
+const RETRY_MS = { least: 1_000, most: 2_000 };
 
 /** Headers of a stream (wire contract §5); `X-Accel-Buffering` keeps nginx from holding events back. */
 export const STREAM_HEADERS = {
@@ -17,7 +17,8 @@ export const STREAM_HEADERS = {
 
 /**
  * Writes a viewer's batches to a response whose headers are out. The next batch is taken only when the socket has
- * room for it, so a viewer that does not read costs its cursor and the socket's buffer.
+ * room for it, so a viewer that does not read costs its cursor and the socket's buffer. One that takes nothing for
+ * three heartbeats although something waits for it is cut, also when its last batch is written.
  * @returns when the batches end or `signal` is aborted; it never throws for a viewer that left.
  */
 export async function writeEvents(
@@ -26,8 +27,11 @@ export async function writeEvents(
   signal: AbortSignal,
   wheel: HeartbeatWheel,
 ): Promise<void> {
+  const patience = new Patience();
+  let isWritten = false;
   const beating = wheel.add(() => {
-    if (!response.writableNeedDrain && !response.writableEnded) response.write(HEARTBEAT);
+    if (patience.isOver(response.writableLength, takenOf(response))) response.destroy();
+    else if (!isWritten && !response.writableNeedDrain && !response.writableEnded) response.write(HEARTBEAT);
   });
   let retry: string | undefined = retryLine();
   try {
@@ -39,8 +43,15 @@ export async function writeEvents(
       if (!hasRoom) await drained(response, signal);
     }
   } finally {
-    beating.remove();
+    isWritten = true;
+    if (response.writableLength === 0) beating.remove();
+    else response.once('close', () => beating.remove());
   }
+}
+
+/** Bytes that this connection's peer, or the kernel for it, has taken. */
+function takenOf({ socket }: ServerResponse): number {
+  return socket === null ? 0 : socket.bytesWritten - socket.writableLength;
 }
 
 /** @returns whether the socket has room. Not corked: a corked response answers for its own buffer alone. */
@@ -53,7 +64,7 @@ function writeBatch(response: ServerResponse, batch: ViewBatch, retry: string | 
 }
 
 /** Spread out, so that viewers who lost one server do not all come to the next at once. */
-function retryLine(): string {
+export function retryLine(): string {
   const { least, most } = RETRY_MS;
   return `retry: ${Math.round(least + Math.random() * (most - least))}\n`;
 }

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { sql } from 'kysely';
 import { Database } from '../../database/database.js';
+import { AppError } from '../../errors/app-error.js';
 
 export const IDLE_MS = 24 * 3_600_000;
 export const ABSOLUTE_MS = 7 * 24 * 3_600_000;
@@ -38,14 +39,21 @@ export class LoginRepository {
       .executeTakeFirst();
     if (row === undefined) return undefined;
     const expiresAt = Math.min(row.now + IDLE_MS, row.created_at + ABSOLUTE_MS);
-    if (expiresAt - row.expires_at >= TOUCH_EVERY_MS) {
-      await kysely
+    if (expiresAt - row.expires_at >= TOUCH_EVERY_MS) await this.prolong(idHash, expiresAt);
+    return row.data_json;
+  }
+
+  /** A full disk ends no login: it is prolonged when there is space again. */
+  private async prolong(idHash: string, expiresAt: number): Promise<void> {
+    try {
+      await this.database.kysely
         .updateTable('logins')
         .set({ expires_at: expiresAt })
         .where('id_hash', '=', idHash)
         .execute();
+    } catch (error) {
+      if (!(error instanceof AppError && error.code === 'storage_full')) throw error;
     }
-    return row.data_json;
   }
 
   async delete(idHash: string): Promise<void> {

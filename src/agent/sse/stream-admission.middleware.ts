@@ -1,0 +1,41 @@
+import { Injectable, type NestMiddleware } from '@nestjs/common';
+import type { NextFunction, Request, Response } from 'express';
+import PQueue from 'p-queue';
+import { retryLine, STREAM_HEADERS } from './sse-writer.js';
+
+/** Streams that are being opened at the same time: who is asking, and where they begin. */
+const OPENING = 64;
+/** Streams that wait for that. */
+const WAITING = 2_000;
+
+/**
+ * Lets streams in a few at a time, so that thousands who come back at once do not keep the database from those who
+ * write. Who finds the queue full gets what keeps an `EventSource` alive: an empty stream that says when to come
+ * back, spread over a second.
+ */
+@Injectable()
+export class StreamAdmission implements NestMiddleware {
+  private readonly queue = new PQueue({ concurrency: OPENING });
+  private readonly opening = new WeakMap<Response, () => void>();
+
+  use(request: Request, response: Response, next: NextFunction): void {
+    if (request.method !== 'GET') return next();
+    if (this.queue.size >= WAITING) {
+      response.writeHead(200, STREAM_HEADERS).end(retryLine());
+      return;
+    }
+    void this.queue.add(async () => {
+      if (response.destroyed) return;
+      await new Promise<void>((resolve) => {
+        this.opening.set(response, resolve);
+        for (const end of ['close', 'finish']) response.once(end, resolve);
+        next();
+      });
+    });
+  }
+
+  /** The stream is open: the next may come. */
+  opened(response: Response): void {
+    this.opening.get(response)?.();
+  }
+}

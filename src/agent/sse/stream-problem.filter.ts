@@ -1,0 +1,27 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type ArgumentsHost, Catch } from '@nestjs/common';
+import { AppError } from '../../errors/app-error.js';
+import { ProblemFilter } from '../../errors/problem.filter.js';
+import { retryLine, STREAM_HEADERS } from './sse-writer.js';
+
+const STREAM = /^\/api\/agent\/stream(\?|$)/;
+
+/**
+ * Refusals over HTTP, with one exception: an `EventSource` gives up for good at any status but 200 (WHATWG HTML
+ * §9.2.2), so a stream that only cannot be opened right now is a stream without events that says when to come back.
+ */
+@Catch()
+export class StreamProblemFilter extends ProblemFilter {
+  override catch(exception: unknown, host: ArgumentsHost): void {
+    const request = host.switchToHttp().getRequest<IncomingMessage>();
+    const response = host.switchToHttp().getResponse<ServerResponse>();
+    const isStream = request.method === 'GET' && STREAM.test(request.url ?? '');
+    if (!isStream || response.headersSent || !isForNow(exception)) return super.catch(exception, host);
+    response.writeHead(200, STREAM_HEADERS).end(retryLine());
+  }
+}
+
+function isForNow(exception: unknown): boolean {
+  if (!(exception instanceof AppError)) return false;
+  return exception.code === 'unavailable' || exception.code === 'storage_full';
+}
