@@ -454,7 +454,6 @@ describe('what is not built yet', () => {
     ['GET', '/api/agent/agents', undefined],
     ['POST', '/api/agent/sessions/SESSION/fork', {}],
     ['POST', '/api/agent/runs/RUN/tool_calls/toolu_1/decision', { decision: 'approve' }],
-    ['POST', '/api/agent/sessions/SESSION/messages', { content: 'x', when_busy: 'steer' }],
   ])('%s %s says so with 501', async (method, path, body) => {
     const run = (await ada.runsOf(session))[0]!;
     const answered = await ada.call(method, path.replace('SESSION', session).replace('RUN', run.id), body);
