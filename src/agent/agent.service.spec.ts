@@ -269,15 +269,15 @@ describe('a start', () => {
   });
 });
 
-describe('a run that ends when nobody watches', () => {
-  const watchedUntil = async (run: Run): Promise<number> => {
-    const rows = bench.database.kysely.selectFrom('runs').select('watched_until').where('id', '=', run.id);
-    return (await rows.executeTakeFirstOrThrow()).watched_until ?? 0;
-  };
-  const forget = (run: Run) =>
-    bench.database.kysely.updateTable('runs').set({ watched_until: 1 }).where('id', '=', run.id).execute();
-  const turn = () => new Promise((resolve) => setImmediate(resolve));
+const watchedUntil = async (run: Run): Promise<number> => {
+  const rows = bench.database.kysely.selectFrom('runs').select('watched_until').where('id', '=', run.id);
+  return (await rows.executeTakeFirstOrThrow()).watched_until ?? 0;
+};
+const forget = (run: Run) =>
+  bench.database.kysely.updateTable('runs').set({ watched_until: 1 }).where('id', '=', run.id).execute();
+const turn = () => new Promise((resolve) => setImmediate(resolve));
 
+describe('a run that ends when nobody watches', () => {
   it('is watched from its start on, while a viewer is there, and for ten seconds after the last', async () => {
     const run = await start({ sessionId, onDisconnect: 'cancel' });
     const atStart = await watchedUntil(run);

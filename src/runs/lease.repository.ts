@@ -94,7 +94,10 @@ export class LeaseRepository {
       .where('id', 'in', ids)
       .where('owner', '=', this.holder)
       .where('status', 'in', ['running', 'waiting', 'queued'])
-      .returning(['id', sql<boolean>`cancel_requested_at is not null or ${this.isLeft}`.as('is_ending')])
+      .returning([
+        'id',
+        sql<boolean | number>`cancel_requested_at is not null or ${this.isLeft}`.as('is_ending'),
+      ])
       .execute();
     return rows.map((row) => ({ id: row.id, cancelRequested: Boolean(row.is_ending) }));
   }

@@ -10,7 +10,7 @@ export class SessionBell {
 
   /** There may be one in any session. */
   ringAll(): void {
-    for (const sessionId of [...this.waiting.keys()]) this.ring(sessionId);
+    for (const sessionId of this.waiting.keys()) this.ring(sessionId);
   }
 
   /** Listens from now on; `rung` is resolved at the next ring, when `signal` is aborted, or after `timeoutMs`. */

@@ -45,7 +45,8 @@ const steer = (run: Run, words: string, more: object = {}) =>
 
 const said = async (run: Run) =>
   (await bench.history(run.sessionId)).map(
-    ({ role, content }) => `${role} ${String(content[0]?.['text'] ?? content[0]?.type)}`,
+    ({ role, content }) =>
+      `${role} ${content[0]?.type === 'text' ? String(content[0]['text']) : content[0]?.type}`,
   );
 
 describe('a message that steers', () => {

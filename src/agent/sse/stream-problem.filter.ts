@@ -16,8 +16,11 @@ export class StreamProblemFilter extends ProblemFilter {
     const request = host.switchToHttp().getRequest<IncomingMessage>();
     const response = host.switchToHttp().getResponse<ServerResponse>();
     const isStream = request.method === 'GET' && STREAM.test(request.url ?? '');
-    if (!isStream || response.headersSent || !isForNow(exception)) return super.catch(exception, host);
-    response.writeHead(200, STREAM_HEADERS).end(retryLine());
+    if (isStream && !response.headersSent && isForNow(exception)) {
+      response.writeHead(200, STREAM_HEADERS).end(retryLine());
+    } else {
+      super.catch(exception, host);
+    }
   }
 }
 
