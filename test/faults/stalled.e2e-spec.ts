@@ -22,7 +22,8 @@ let ada: Api;
 
 beforeAll(async () => {
   upstream = await FakeUpstream.start(answer);
-  server = await ServerProcess.start({ env: upstreamEnv(upstream.url) });
+  // Who takes nothing for three heartbeats is cut: here they stall for as long as the story lasts.
+  server = await ServerProcess.start({ env: { ...upstreamEnv(upstream.url), HEARTBEAT_MS: '60000' } });
   ada = await Api.as(server.url, 'ada');
 });
 
