@@ -31,6 +31,7 @@ const JEST = [
 describe('a tree in which the recipes were followed', () => {
   let copy: TreeCopy;
   let paths: string[];
+  const told = { session: '', text: '' };
 
   beforeAll(() => {
     copy = new TreeCopy();
@@ -59,18 +60,19 @@ describe('a tree in which the recipes were followed', () => {
   it('breaks no rule of the architecture that was not broken before', () => {
     const before = brokenIn(ROOT);
     const added = brokenIn(copy.folder).filter((offence) => !before.includes(offence));
-    // A recipe puts another store into its place, and does not delete it.
-    expect(added).toEqual(['no orphans: event-log/sql/sql-event-log.ts']);
+    expect(added).toEqual([]);
   });
 
   it('passes the checks of `npm run check`', async () => {
-    const [format, types] = await Promise.all([
+    const [format, lint, types] = await Promise.all([
       copy.run(['node_modules/.bin/prettier', '--check', ...paths]),
+      copy.run(['node_modules/.bin/oxlint', '--type-aware', ...paths]),
       copy.run(['npm', 'run', '-s', 'types']),
     ]);
     const complaints = types.stdout.split('\n').filter((line) => paths.some((path) => line.startsWith(path)));
-    expect([format.stdout + format.stderr, complaints]).toEqual([
+    expect([format.stdout + format.stderr, lint.stdout + lint.stderr, complaints]).toEqual([
       expect.stringContaining('All matched files use Prettier code style!'),
+      expect.stringContaining('Found 0 warnings and 0 errors.'),
       [],
     ]);
   }, 60_000);
@@ -107,6 +109,7 @@ describe('a tree in which the recipes were followed', () => {
       const second = await ada.read({ session_id: session });
       const refused = dataOf(second.events.find(({ event }) => event === 'tool_result'));
       expect([refused.result, refused.is_error]).toEqual(['ada@example.com has no invoice 8.', true]);
+      Object.assign(told, { session, text: textOf(second.events) });
       expect(server.output).toMatch(
         /"context":"ToolAudit","msg":"usr_\w+ called get_invoice \(run_\w+\.1\.\d+\)"/,
       );
@@ -132,16 +135,35 @@ describe('a tree in which the recipes were followed', () => {
     });
   });
 
-  it('answers with the model of the recipe where that is chosen', async () => {
-    const server = await StartedServer.start(copy, { ...ADMIN, MODEL: 'echo' }, ['npm', 'run', 'start:prod']);
-    const ada = new Api(server.url, await tokenFor(server.url, ADMIN.ADMIN_EMAIL, ADMIN.ADMIN_PASSWORD));
-    const session = await ada.createSession();
-    await ada.post(session, 'Nothing but an echo');
-    const { events } = await ada.read({ session_id: session });
-    await server.stop();
-    expect([dataOf(events[0]).model, textOf(events)]).toEqual(['echo', 'Nothing but an echo']);
-    expect(dataOf(events.at(-1)).cost_usd).toBeNull();
-  }, 90_000);
+  describe('started again with the model of the recipe', () => {
+    let server: StartedServer;
+    let ada: Api;
+
+    beforeAll(async () => {
+      const command = ['npm', 'run', 'start:prod'];
+      server = await StartedServer.start(copy, { ...ADMIN, MODEL: 'echo' }, command);
+      ada = new Api(server.url, await tokenFor(server.url, ADMIN.ADMIN_EMAIL, ADMIN.ADMIN_PASSWORD));
+    }, 90_000);
+
+    afterAll(async () => {
+      await server?.stop();
+    });
+
+    it('answers with it', async () => {
+      const session = await ada.createSession();
+      await ada.post(session, 'Nothing but an echo');
+      const { events } = await ada.read({ session_id: session });
+      expect([dataOf(events[0]).model, textOf(events)]).toEqual(['echo', 'Nothing but an echo']);
+      expect(dataOf(events.at(-1)).cost_usd).toBeNull();
+    });
+
+    it('shows what was said before, though the log of the recipe has forgotten it', async () => {
+      const { events } = await ada.read({ session_id: told.session });
+      expect(told.text).toContain('ada@example.com has no invoice 8.');
+      expect(textOf(events)).toBe(told.text);
+      expect(events.map(({ id }) => placeOf(id).attempt)).toEqual(events.map(() => 2));
+    });
+  });
 });
 
 /** Listeners as anybody may write them, in a module around the application. */
