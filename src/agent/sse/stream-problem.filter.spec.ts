@@ -18,7 +18,9 @@ beforeEach(async () => {
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
 });
-afterEach(() => server.close());
+afterEach(() => {
+  server.close();
+});
 
 async function answer(path: string, code: ErrorCode, options: AppErrorOptions = {}, method = 'GET') {
   thrown = new AppError(code, 'Why.', options);
