@@ -1,4 +1,4 @@
-import { Module } from '@nestjs/common';
+import { Logger, Module } from '@nestjs/common';
 import { ConfigModule } from '@nestjs/config';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { AuthModule } from '../auth/auth.module.js';
@@ -19,6 +19,8 @@ import { RunViews } from './run-views.service.js';
 import { RunsController } from './runs.controller.js';
 import { AgentSocketAdapter } from './socket/agent-socket.adapter.js';
 import { SocketViews } from './socket/socket-views.service.js';
+import { LostPeers, lookPeriod } from './sse/lost-peers.js';
+import { OpenStreams } from './sse/open-streams.service.js';
 import { StreamAdmission } from './sse/stream-admission.middleware.js';
 import { StreamProblemFilter } from './sse/stream-problem.filter.js';
 import { SseStream } from './sse/sse-stream.service.js';
@@ -40,10 +42,22 @@ import { SseStream } from './sse/sse-stream.service.js';
       useFactory: (config: AgentConfig, metrics: Metrics) =>
         new HeartbeatWheel(config.HEARTBEAT_MS, () => metrics.heartbeatsTotal.inc()),
     },
+    {
+      provide: LostPeers,
+      inject: [agentConfig.KEY],
+      useFactory: (config: AgentConfig) =>
+        new LostPeers(lookPeriod(config.HEARTBEAT_MS), (err) =>
+          new Logger('LostPeers').debug(
+            { err },
+            'No table of connections: lost peers are left to the kernel',
+          ),
+        ),
+    },
     AgentService,
     ViewReader,
     RunViews,
     StreamAdmission,
+    OpenStreams,
     SseStream,
     SocketViews,
     AgentGateway,

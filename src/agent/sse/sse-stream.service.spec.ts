@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Type } from '@nestjs/common';
-import { HttpAdapterHost } from '@nestjs/core';
+import { HttpAdapterHost, ModuleRef } from '@nestjs/core';
 import type { Server } from 'node:http';
 import { setTimeout } from 'node:timers/promises';
 import { textReply } from '../../../test/support/anthropic/anthropic-sse.js';
@@ -12,12 +12,14 @@ import { until, within } from '../../../test/support/until.js';
 import { openSocket, type UpgradeRefused } from '../../../test/support/ws-client.js';
 import { EventLog, type LogPage } from '../../event-log/event-log.js';
 import { Shutdown } from '../../telemetry/shutdown.js';
+import { LostPeers } from './lost-peers.js';
 
 /** What a test takes out of a running application. */
 interface Inside {
   shutdown: Shutdown;
   log: EventLog;
   host: HttpAdapterHost;
+  modules: ModuleRef;
 }
 
 let upstream: FakeUpstream;
@@ -36,9 +38,9 @@ beforeEach(async () => {
     providers: [
       {
         provide: 'inside',
-        inject: [Shutdown, EventLog, HttpAdapterHost],
-        useFactory: (shutdown: Shutdown, log: EventLog, host: HttpAdapterHost) => {
-          inside = { shutdown, log, host };
+        inject: [Shutdown, EventLog, HttpAdapterHost, ModuleRef],
+        useFactory: (shutdown: Shutdown, log: EventLog, host: HttpAdapterHost, modules: ModuleRef) => {
+          inside = { shutdown, log, host, modules };
         },
       },
     ],
@@ -120,6 +122,27 @@ describe('a log that fails', () => {
     expect((await rest.next())?.id).toBe(broken.events.at(-1)!.id);
     rest.cut();
   });
+});
+
+it('the peer of a stream is watched while the stream is open', async () => {
+  const watched = new Set<number | undefined>();
+  const lostPeers = inside.modules.get(LostPeers, { strict: false });
+  const watch = lostPeers.watch.bind(lostPeers);
+  lostPeers.watch = (socket) => {
+    const forget = watch(socket);
+    watched.add(socket.remotePort);
+    return () => {
+      forget();
+      watched.clear();
+    };
+  };
+
+  const stream = await ada.open({ session_id: session, follow: 'true' });
+
+  await until('the peer to be watched', () => watched.size === 1);
+  expect([...watched][0]).toBeGreaterThan(0);
+  stream.cut();
+  await until('the peer to be forgotten', () => watched.size === 0);
 });
 
 it('who sends half a request is cut off within ten seconds', () => {

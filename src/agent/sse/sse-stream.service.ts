@@ -4,13 +4,12 @@ import { Observable } from 'rxjs';
 import type { Principal } from '../../auth/principal.js';
 import { Revocations } from '../../auth/revocations.service.js';
 import { AppError } from '../../errors/app-error.js';
-import { Metrics } from '../../telemetry/metrics.js';
 import { Shutdown } from '../../telemetry/shutdown.js';
 import { AgentService, type StartRequest } from '../agent.service.js';
 import { HeartbeatWheel } from '../heartbeat-wheel.js';
 import type { FollowRequest, View } from '../view-plan.js';
+import { OpenStreams } from './open-streams.service.js';
 import { STREAM_HEADERS, writeEvents } from './sse-writer.js';
-import { StreamAdmission } from './stream-admission.middleware.js';
 
 /** Milliseconds of a stream that is opened while the server drains. */
 const LAST_LOOK_MS = 100;
@@ -32,8 +31,7 @@ export class SseStream {
     private readonly revocations: Revocations,
     private readonly shutdown: Shutdown,
     private readonly wheel: HeartbeatWheel,
-    private readonly metrics: Metrics,
-    private readonly admission: StreamAdmission,
+    private readonly streams: OpenStreams,
   ) {}
 
   /** A view of what is there and what comes. */
@@ -97,17 +95,16 @@ export class SseStream {
     view: Exclude<View, 'over'>,
     left: AbortSignal,
   ): Promise<void> {
-    this.admission.opened(response);
+    const ended = this.streams.opened(response);
     const watch = this.revocations.watch(principal);
     // Who comes while the server drains gets what is there already, and with it the time to come back after.
     const end = this.shutdown.begun ? AbortSignal.timeout(LAST_LOOK_MS) : this.shutdown.signal;
     const signal = AbortSignal.any([left, watch.signal, end]);
-    this.metrics.streamsOpen.inc({ transport: 'sse' });
     try {
       await writeEvents(response, view.batches(signal), signal, this.wheel);
     } finally {
       watch.stop();
-      this.metrics.streamsOpen.dec({ transport: 'sse' });
+      ended();
     }
   }
 }
