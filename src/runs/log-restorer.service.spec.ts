@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { openSqlite } from '../../test/support/databases.js';
+import { over } from '../../test/support/over.js';
 import { RunBench } from '../../test/support/runs/run-bench.js';
 import { RunNode } from '../../test/support/runs/run-node.js';
 import { type Beat, saying, ScriptedModel, toolUse } from '../../test/support/runs/scripted-model.js';
@@ -67,22 +68,48 @@ describe('a run that is over and whose events are gone', () => {
     expect((await node.find(run)).attempt).toBe(2);
   });
 
+  it('is left alone by a process that saw it before another had restored it', async () => {
+    const run = await overAndForgotten();
+    await newRestorer().ensure(run);
+    const late = over(node.log, { end: async () => undefined });
+
+    await new LogRestorer(late, bench.runs, bench.messages, bench.ledger).ensure(run);
+
+    expect((await node.find(run)).attempt).toBe(2);
+    expect((await bench.lines(run))[0]).toBe('2.1 run completed');
+  });
+
+  it('is known by its new last event also when the process that restored it has died right after that', async () => {
+    const run = await overAndForgotten();
+    const dying = over(bench.runs, { saveLogEnd: () => Promise.reject(new Error('dead')) });
+    await new LogRestorer(node.log, dying, bench.messages, bench.ledger).ensure(run).catch(() => undefined);
+    const found = await node.find(run);
+    expect(found).toMatchObject({ attempt: 2, lastEventId: run.lastEventId });
+
+    await newRestorer().ensure(found);
+
+    expect(await node.find(run)).toMatchObject({ attempt: 2, lastEventId: `${run.id}.2.6` });
+  });
+
   it('is left as it is when nothing is missing', async () => {
     const run = await node.start();
     const before = await node.ended(run);
-    const over = await node.find(run);
+    const stored = await node.find(run);
 
-    expect(await newRestorer().ensure(over)).toBe(over);
+    expect(await newRestorer().ensure(stored)).toBe(stored);
     expect(await bench.lines(run)).toEqual(before);
   });
 
   it('is begun anew when the process that restored it has died half-way', async () => {
     const run = await overAndForgotten();
-    const reopened = (await bench.runs.reopenLog(run))!;
+    const reopened = (await bench.runs.reopenLog(run, 10_000))!;
     const half = await node.log.writer(run.id, 2);
     await half.append({ type: 'token', data: { text: 'half' } });
     half.close();
 
+    await newRestorer().ensure(reopened);
+    expect(await bench.lines(run)).toEqual(['2.1 token half']);
+    await bench.expire(run.id);
     await newRestorer().ensure(reopened);
 
     const lines = await bench.lines(run);

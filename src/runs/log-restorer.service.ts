@@ -1,5 +1,7 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { EventLog } from '../event-log/event-log.js';
+import { AppError } from '../errors/app-error.js';
+import { formatEventId } from '../event-log/event-id.js';
+import { EventLog, type LogWriter } from '../event-log/event-log.js';
 import { costUsd } from '../model/prices.js';
 import { MessageRepository } from '../sessions/message.repository.js';
 import { isOpen, type Run, type RunOutcome } from './run.js';
@@ -7,6 +9,8 @@ import { RunRepository } from './run.repository.js';
 import { rebuildEvents } from './loop/rebuilt-events.js';
 import { ToolLedgerRepository } from './loop/tool-ledger.repository.js';
 
+/** A process that has not restored a log for so long leaves it to the next, in milliseconds. */
+const RESTORE_MS = 10_000;
 /** The log of no run is as long: whatever there is of it is less. */
 const ALL = Number.MAX_SAFE_INTEGER;
 
@@ -30,36 +34,48 @@ export class LogRestorer {
   async ensure(run: Run): Promise<Run> {
     if (isOpen(run.status)) return run;
     const end = await this.log.end(run.id);
-    if (end?.type === 'done') return run;
+    if (end?.type === 'done') return this.remember(run, formatEventId({ runId: run.id, ...end }));
     const underWay =
       this.underWay.get(run.id) ?? this.restore(run).finally(() => this.underWay.delete(run.id));
     this.underWay.set(run.id, underWay);
     return underWay;
   }
 
+  /** A process has died after it had written the log anew, or has not come so far yet. */
+  private async remember(run: Run, lastEventId: string): Promise<Run> {
+    if (run.lastEventId === lastEventId) return run;
+    await this.runs.saveLogEnd(run, lastEventId);
+    return { ...run, lastEventId };
+  }
+
   private async restore(run: Run): Promise<Run> {
-    const reopened = await this.runs.reopenLog(run);
-    // Another process restores it: its readers wait for what that one writes.
-    if (reopened === undefined) return (await this.runs.find(run, run.id)) ?? run;
+    const reopened = await this.runs.reopenLog(run, RESTORE_MS);
+    // Another process restores it: readers here wait for what that one writes.
+    if (reopened === undefined) return run;
     this.logger.warn(
       { run_id: run.id },
       'The events of a run are gone: they are made again from its messages',
     );
     const writer = await this.log.writer(reopened.id, reopened.attempt, ALL);
     try {
-      const { id, sessionId, status, attempt, model } = reopened;
-      await writer.append({
-        type: 'run',
-        data: { run_id: id, session_id: sessionId, status, attempt, model },
-      });
-      const events = rebuildEvents(await this.messages.listOfRun(id), await this.ledger.list(id));
-      for (const event of events) await writer.append(event);
-      if (reopened.errorCode !== null) await writer.append(failure(reopened.errorCode));
-      await writer.end(ending(reopened), () => this.runs.saveLogEnd(reopened, writer.lastEventId ?? ''));
+      await this.write(reopened, writer);
       return { ...reopened, lastEventId: writer.lastEventId };
+    } catch (error) {
+      // So late that another process has begun to restore it.
+      if (error instanceof AppError && error.code === 'fenced') return run;
+      throw error;
     } finally {
       writer.close();
     }
+  }
+
+  private async write(run: Run, writer: LogWriter): Promise<void> {
+    const { id, sessionId, status, attempt, model, errorCode } = run;
+    await writer.append({ type: 'run', data: { run_id: id, session_id: sessionId, status, attempt, model } });
+    const events = rebuildEvents(await this.messages.listOfRun(id), await this.ledger.list(id));
+    for (const event of events) await writer.append(event);
+    if (errorCode !== null) await writer.append(failure(errorCode));
+    await writer.end(ending(run), () => this.runs.saveLogEnd(run, writer.lastEventId ?? ''));
   }
 }
 

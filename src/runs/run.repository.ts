@@ -182,7 +182,7 @@ export class RunRepository {
           usage_json: JSON.stringify(end.usage),
           last_event_id: end.lastEventId,
           lease_until: null,
-          ended_at: this.database.now,
+          ended_at: sql<number>`coalesce(ended_at, ${this.database.now})`,
         })
         .where('id', '=', run.id)
         .where('attempt', '=', run.attempt)
@@ -193,16 +193,22 @@ export class RunRepository {
   }
 
   /**
-   * Takes a run that is over for one more attempt, which writes its log anew. Of several processes one wins.
-   * @returns undefined when another has taken it.
+   * Takes a run that is over for one more attempt, which writes its log anew, and for so long. Of several processes
+   * one wins; a log that another has written anew since the run was found is left alone.
+   * @returns undefined when it is not this process's to write.
    */
-  async reopenLog(run: Run): Promise<Run | undefined> {
+  async reopenLog(run: Run, forMs: number): Promise<Run | undefined> {
+    const { now } = this.database;
     const row = await this.database.kysely
       .updateTable('runs')
-      .set({ attempt: run.attempt + 1 })
+      .set({
+        attempt: sql<number>`attempt + 1`,
+        lease_until: sql<number>`${now} + cast(${forMs} as integer)`,
+      })
       .where('id', '=', run.id)
-      .where('attempt', '=', run.attempt)
       .where('status', 'not in', OPEN)
+      .where('last_event_id', '=', run.lastEventId)
+      .where(sql<boolean>`(lease_until is null or lease_until < ${now})`)
       .returningAll()
       .executeTakeFirst();
     return row && toRun(row);
@@ -212,7 +218,7 @@ export class RunRepository {
   async saveLogEnd(run: Run, lastEventId: string): Promise<void> {
     await this.database.kysely
       .updateTable('runs')
-      .set({ last_event_id: lastEventId })
+      .set({ last_event_id: lastEventId, lease_until: null })
       .where('id', '=', run.id)
       .where('attempt', '=', run.attempt)
       .execute();

@@ -147,6 +147,7 @@ export class AgentLoop {
         case 'finish':
           await this.answerUnexecuted(step.unanswered);
           if (await this.hasMoreToAnswer()) break;
+          if (this.signal.aborted) throw stopOf(this.signal);
           return this.finish(step.stopReason);
       }
     }
