@@ -1,5 +1,5 @@
-import type { Kysely } from 'kysely';
-import { type Migration, Migrator } from 'kysely/migration';
+import { type Kysely, sql } from 'kysely';
+import { DEFAULT_MIGRATION_TABLE, type Migration, Migrator } from 'kysely/migration';
 import * as initial from './migrations/2026-11-25-initial.js';
 import * as manyNodes from './migrations/2026-11-25-many-nodes.js';
 import type { Schema } from './schema.js';
@@ -10,9 +10,24 @@ const MIGRATIONS: Record<string, Migration> = {
   '2026-11-25-many-nodes': manyNodes,
 };
 
-/** Brings the tables up to date. Several processes may call it at once: Kysely holds a lock. */
+/**
+ * Brings the tables up to date. Several processes may call it at once: Kysely holds a lock. What a newer version has
+ * done already is passed over, so that this one can start again during a rolling deploy, or after it was taken back:
+ * migrations only ever add.
+ */
 export async function migrate(kysely: Kysely<Schema>): Promise<void> {
-  const migrator = new Migrator({ db: kysely, provider: { getMigrations: async () => MIGRATIONS } });
+  const migrations = { ...MIGRATIONS, ...(await newerMigrations(kysely)) };
+  const migrator = new Migrator({ db: kysely, provider: { getMigrations: async () => migrations } });
   const { error } = await migrator.migrateToLatest();
   if (error !== undefined) throw error;
+}
+
+async function newerMigrations(kysely: Kysely<Schema>): Promise<Record<string, Migration>> {
+  const tables = await kysely.introspection.getTables({ withInternalKyselyTables: true });
+  if (!tables.some(({ name }) => name === DEFAULT_MIGRATION_TABLE)) return {};
+  const done = await sql<{ name: string }>`select name from ${sql.table(DEFAULT_MIGRATION_TABLE)}`.execute(
+    kysely,
+  );
+  const unknown = done.rows.filter(({ name }) => !(name in MIGRATIONS));
+  return Object.fromEntries(unknown.map(({ name }) => [name, { up: async () => {} }]));
 }

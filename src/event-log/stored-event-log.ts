@@ -11,7 +11,8 @@ import { PagedLogWriter } from './writing/paged-log-writer.js';
 
 /** How long memory stays for viewers who return, in milliseconds. */
 const LINGER_MS = 2_000;
-const HOLD_MS = 10_000;
+/** How long appends wait for a store that cannot be reached, when nobody says. */
+export const HOLD_MS = 10_000;
 
 export interface StoredLogOptions {
   /** Told how many seconds each commit took. */

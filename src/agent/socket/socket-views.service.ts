@@ -93,6 +93,7 @@ export class SocketViews {
     try {
       for await (const batch of view.batches(signal)) {
         if (signal.aborted || socket.readyState !== socket.OPEN) return;
+        if (isViewerReset(batch)) subscription.sent = undefined;
         const news = isViewerReset(batch) ? batch : socket.subscriptions.advance(subscription, batch);
         await socket.sendAll(socketFrames(news));
       }

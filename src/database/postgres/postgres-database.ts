@@ -3,7 +3,7 @@ import { Database } from '../database.js';
 import { migrate } from '../migrate.js';
 import type { Schema } from '../schema.js';
 import { PostgresNotices } from './postgres-notices.js';
-import { openPool } from './postgres-pool.js';
+import { connectionOptions, openPool, patientOptions } from './postgres-pool.js';
 
 /**
  * PostgreSQL 15 or newer, shared by any number of processes. Its errors tell `unavailable` while it is away,
@@ -19,7 +19,7 @@ export class PostgresDatabase extends Database {
 
   constructor(private readonly address: string) {
     super();
-    this.kysely = new Kysely<Schema>({ dialect: new PostgresDialect({ pool: openPool(address) }) });
+    this.kysely = open(connectionOptions(address));
     this.notices = new PostgresNotices(address, (channel, payloads) =>
       sql`select pg_notify(${channel}, payload) from unnest(cast(${payloads} as text[])) as payload`.execute(
         this.kysely,
@@ -33,7 +33,8 @@ export class PostgresDatabase extends Database {
   }
 
   override async open(): Promise<void> {
-    await migrate(this.kysely);
+    const kysely = open({ ...patientOptions(this.address), max: 2 });
+    await migrate(kysely).finally(() => kysely.destroy());
     await this.notices.open();
   }
 
@@ -41,4 +42,8 @@ export class PostgresDatabase extends Database {
     await this.notices.close();
     await this.kysely.destroy();
   }
+}
+
+function open(options: Parameters<typeof openPool>[0]): Kysely<Schema> {
+  return new Kysely<Schema>({ dialect: new PostgresDialect({ pool: openPool(options) }) });
 }

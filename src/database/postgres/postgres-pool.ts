@@ -1,5 +1,5 @@
 import type { PostgresCursor, PostgresPool, PostgresPoolClient, PostgresQueryResult } from 'kysely';
-import { Pool, type PoolClient, types } from 'pg';
+import { Pool, type PoolClient, type PoolConfig, types } from 'pg';
 import { explainPostgresError, isConnectionSound } from './postgres-errors.js';
 
 /** Times since 1970 in milliseconds fit a double exactly, so `bigint` columns are read as numbers. */
@@ -8,9 +8,9 @@ const MAX_CONNECTIONS = 10;
 /** Longest wait for a connection, new or of the pool: a caller is told soon that there is none. */
 const CONNECT_MS = 2_000;
 /** Longest statement, by the server's clock; no query of ours takes a tenth of it. */
-const STATEMENT_MS = 10_000;
+const STATEMENT_MS = 5_000;
 /** After this the server is not waited for any more, whatever its clock says. */
-const ANSWER_MS = 12_000;
+const ANSWER_MS = 6_000;
 /** A process that stands still inside a transaction must not keep its locks. */
 const IDLE_IN_TRANSACTION_MS = 5_000;
 const KEEP_ALIVE_MS = 5_000;
@@ -18,23 +18,32 @@ const KEEP_ALIVE_MS = 5_000;
 /** How every connection to the server is made. */
 export function connectionOptions(address: string) {
   return {
-    connectionString: address,
-    application_name: 'agentline',
-    connectionTimeoutMillis: CONNECT_MS,
+    ...patientOptions(address),
     statement_timeout: STATEMENT_MS,
     query_timeout: ANSWER_MS,
     idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
+  };
+}
+
+/** The same for statements that may take their time, like those of a migration. */
+export function patientOptions(address: string) {
+  return {
+    connectionString: address,
+    application_name: 'agentline',
+    connectionTimeoutMillis: CONNECT_MS,
     keepAlive: true,
     keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
   };
 }
 
 /** Connections that Kysely uses; a broken one is thrown away, and errors tell whether the database is away. */
-export function openPool(address: string): PostgresPool {
+export function openPool(options: PoolConfig): PostgresPool {
   types.setTypeParser(BIGINT_OID, Number);
-  const pool = new Pool({ ...connectionOptions(address), max: MAX_CONNECTIONS });
+  const pool = new Pool({ max: MAX_CONNECTIONS, ...options });
   // A connection that breaks while idle is replaced by the next query; unheard, the event would end the process.
   pool.on('error', () => undefined);
+  // One that breaks between its greeting and its first query has nobody else to hear it.
+  pool.on('connect', (client) => client.on('error', () => undefined));
   return {
     connect: async () => new WatchedConnection(await explained(pool.connect())),
     end: () => pool.end(),

@@ -17,6 +17,12 @@ describe('a database without space', () => {
     const { rows } = await sql<{ id_hash: string }>`select id_hash from logins`.execute(database.kysely);
     expect(rows).toEqual([{ id_hash: 'before' }]);
 
+    const transaction = database.transaction(async (trx) => {
+      await sql`insert into logins (id_hash, data_json, created_at, expires_at)
+        values ('in a transaction', ${'x'.repeat(100_000)}, 1, 1)`.execute(trx);
+    });
+    await expect(transaction).rejects.toMatchObject({ code: 'storage_full' });
+
     await sql.raw('pragma max_page_count = 100000').execute(database.kysely);
     await insert('after', 100_000);
     await database.close();

@@ -11,6 +11,7 @@ export class StatementCache implements SqliteDatabase {
   constructor(private readonly connection: DatabaseSync) {}
 
   prepare(text: string): SqliteStatement {
+    if (text === 'rollback') return this.rollback;
     const kept = this.statements.get(text);
     if (kept !== undefined) return kept;
     const statement = adapt(this.connection.prepare(text));
@@ -21,6 +22,17 @@ export class StatementCache implements SqliteDatabase {
     }
     return statement;
   }
+
+  /** A full disk has ended the transaction already (https://sqlite.org/lang_transaction.html#response_to_errors_within_a_transaction). */
+  private readonly rollback: SqliteStatement = {
+    reader: false,
+    all: () => [],
+    run: () => {
+      if (this.connection.isTransaction) this.connection.exec('rollback');
+      return { changes: 0, lastInsertRowid: 0 };
+    },
+    iterate: () => [][Symbol.iterator](),
+  };
 
   close(): void {
     this.statements.clear();

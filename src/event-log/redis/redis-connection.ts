@@ -2,8 +2,9 @@ import { Redis } from 'ioredis';
 import { SCRIPTS } from './redis-scripts.js';
 
 const CONNECT_MS = 5_000;
-/** A command that is not answered for so long fails, in milliseconds. */
+/** A command that is not answered for so long fails, in milliseconds; sooner where leases are short. */
 const COMMAND_MS = 5_000;
+const LEAST_COMMAND_MS = 500;
 /** A connection on which an answer is due, and on which nothing comes, is destroyed a little before. */
 const SILENCE_MS = 4_000;
 /** How long one read waits for something new, in milliseconds, and how much longer its answer may take. */
@@ -27,12 +28,14 @@ const OPTIONS = {
 /**
  * The connection for everything that does not wait. Commands given while it is made anew wait for that one try:
  * they fail when it fails, since whoever gave them tries again, and knows for how long.
+ * @param holdMs how long a run's owner may hold what it cannot write, in milliseconds.
  */
-export function connectForCommands(url: string): ScriptedRedis {
+export function connectForCommands(url: string, holdMs: number): ScriptedRedis {
+  const commandTimeout = Math.max(LEAST_COMMAND_MS, Math.min(COMMAND_MS, holdMs / 2));
   const redis = new Redis(url, {
     ...OPTIONS,
-    commandTimeout: COMMAND_MS,
-    socketTimeout: SILENCE_MS,
+    commandTimeout,
+    socketTimeout: Math.min(SILENCE_MS, commandTimeout),
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
     retryStrategy: reconnectMs,

@@ -233,7 +233,7 @@ function tellOfFaults(): void {
     const { log } = await openLog(server.url.replace('//', '//:right@'));
     await log.close();
     await server.restart();
-    const nobody = connectForCommands('redis://:secret@127.0.0.1:1');
+    const nobody = connectForCommands('redis://:secret@127.0.0.1:1', 10_000);
     await expect(checkRedis(nobody, '127.0.0.1:1', () => {}, 300)).rejects.toThrow(
       'REDIS_URL names a Redis at 127.0.0.1:1, but it cannot be used: ECONNREFUSED. Check the address, the password, and that it runs.',
     );

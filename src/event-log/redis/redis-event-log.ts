@@ -1,7 +1,7 @@
 import type { LogPage } from '../event-log.js';
 import type { LogPlace } from '../log-store.js';
 import { lastSeq } from '../log-page.js';
-import { StoredEventLog, type StoredLogOptions } from '../stored-event-log.js';
+import { HOLD_MS, StoredEventLog, type StoredLogOptions } from '../stored-event-log.js';
 import { checkRedis } from './check-redis.js';
 import { connectForCommands, connectForWaiting, placeOf, type ScriptedRedis } from './redis-connection.js';
 import { RedisLogStore } from './redis-log-store.js';
@@ -26,7 +26,7 @@ export class RedisEventLog extends StoredEventLog {
   private readonly watcher: StreamWatcher;
 
   constructor(private readonly options: RedisLogOptions) {
-    const redis = connectForCommands(options.url);
+    const redis = connectForCommands(options.url, options.holdMs ?? HOLD_MS);
     super(new RedisLogStore(redis, options.retentionMs), options);
     this.redis = redis;
     this.watcher = new StreamWatcher({
