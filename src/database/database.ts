@@ -34,6 +34,12 @@ export abstract class Database {
   /** Tells other processes on the same data where to look. */
   abstract readonly notices: Notices;
 
+  /**
+   * The same for the few statements that must not wait behind others for a connection: who holds a run prolongs its
+   * lease and writes what it says with it.
+   */
+  abstract readonly urgent: Kysely<Schema>;
+
   /** Runs `work` in one transaction: all of it is committed, or, when it throws, nothing. */
   transaction<T>(work: (trx: Transaction<Schema>) => Promise<T>): Promise<T> {
     return this.kysely.transaction().execute(work);

@@ -88,7 +88,7 @@ export class LeaseRepository {
   /** Prolongs the leases of these runs; those that are not in the answer are lost. */
   async renew(ids: string[]): Promise<RenewedLease[]> {
     if (ids.length === 0) return [];
-    const rows = await this.database.kysely
+    const rows = await this.database.urgent
       .updateTable('runs')
       .set({ lease_until: this.until })
       .where('id', 'in', ids)

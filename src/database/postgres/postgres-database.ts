@@ -5,12 +5,16 @@ import type { Schema } from '../schema.js';
 import { PostgresNotices } from './postgres-notices.js';
 import { connectionOptions, openPool, patientOptions } from './postgres-pool.js';
 
+/** Leases and the log: one statement of each at a time. */
+const URGENT_CONNECTIONS = 2;
+
 /**
  * PostgreSQL 15 or newer, shared by any number of processes. Its errors tell `unavailable` while it is away,
  * read-only or has no connection left, and `storage_full` when its disk is full.
  */
 export class PostgresDatabase extends Database {
   override readonly kysely: Kysely<Schema>;
+  override readonly urgent: Kysely<Schema>;
   override readonly now = sql<number>`cast(extract(epoch from clock_timestamp()) * 1000 as bigint)`;
   override readonly skipLocked = sql`for update skip locked`;
   override readonly shareLock = sql`for share of r`;
@@ -20,6 +24,7 @@ export class PostgresDatabase extends Database {
   constructor(private readonly address: string) {
     super();
     this.kysely = open(connectionOptions(address));
+    this.urgent = open({ ...connectionOptions(address), max: URGENT_CONNECTIONS });
     this.notices = new PostgresNotices(address, (channel, payloads) =>
       sql`select pg_notify(${channel}, payload) from unnest(cast(${payloads} as text[])) as payload`.execute(
         this.kysely,
@@ -40,7 +45,7 @@ export class PostgresDatabase extends Database {
 
   override async close(): Promise<void> {
     await this.notices.close();
-    await this.kysely.destroy();
+    await Promise.all([this.kysely.destroy(), this.urgent.destroy()]);
   }
 }
 

@@ -1,3 +1,4 @@
+import { setTimeout as wait } from 'node:timers/promises';
 import { Client } from 'pg';
 import { newId } from '../ids.js';
 import { type HearNotice, Notices, type NoticeTopic } from '../notices.js';
@@ -8,6 +9,8 @@ const CHANNEL = 'agentline';
 const IDS_A_NOTICE = 200;
 /** The listening connection is asked this often whether it still is one, in milliseconds. */
 const PROBE_MS = 3_000;
+/** Between two statements, in milliseconds: what is to be told meanwhile is told together. */
+const PAUSE_MS = 5;
 const RECONNECT_MS = { first: 100, most: 2_000 };
 
 interface Notice {
@@ -20,7 +23,7 @@ interface Notice {
 export type SendStatement = (channel: string, payloads: string[]) => Promise<unknown>;
 
 /**
- * LISTEN/NOTIFY. What is sent within one turn of the event loop, or while the last notice is under way, is one
+ * LISTEN/NOTIFY. What is sent within one turn of the event loop, or a few milliseconds after the last notice, is one
  * statement. One connection listens; when it breaks it is made anew, and everybody is told to look.
  */
 export class PostgresNotices extends Notices {
@@ -94,6 +97,7 @@ export class PostgresNotices extends Notices {
       } catch {
         // Others look by themselves too; a notice is not worth waiting for a database that is away.
       }
+      await wait(PAUSE_MS);
     }
     this.isSending = false;
   }

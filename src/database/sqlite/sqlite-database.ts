@@ -35,6 +35,11 @@ export class SqliteDatabase extends Database {
     });
   }
 
+  /** Every statement is at once here. */
+  override get urgent(): Kysely<Schema> {
+    return this.kysely;
+  }
+
   override describe(): string {
     return `SQLite in ${this.file}`;
   }

@@ -17,6 +17,8 @@ import { lastOf, pageKey, type PageRow, toPage, toRow } from './page-row.js';
 
 /** Pages looked at to find where one read ends. */
 const LOOK_AHEAD = 512;
+/** Pages that are read at once of what others have written. */
+const NEWS = 500;
 /** Runs in one question; a statement has a limited number of parameters. */
 const RUNS_A_QUESTION = 500;
 
@@ -52,7 +54,7 @@ export class PageRepository implements LogStore {
       from v join runs r on r.id = v.run_id and r.attempt = v.attempt
       where true ${this.database.shareLock}
       on conflict (run_id, first_seq) do nothing
-      returning run_id, attempt, first_seq`.execute(this.database.kysely);
+      returning run_id, attempt, first_seq`.execute(this.database.urgent);
     const stored = new Set(inserted.map((row) => pageKey(row.run_id, row.attempt, row.first_seq)));
     const missing = pages.filter((page) => !stored.has(pageKey(page.runId, page.attempt, page.firstSeq)));
     for (const key of await this.stored(missing)) stored.add(key);
@@ -91,6 +93,28 @@ export class PageRepository implements LogStore {
     if (isThere) return { attempt: place.attempt, pages };
     if (rows.length === 0 && !(await this.isBegunAnew(runId, attempt ?? 0))) return 'removed';
     throw new LogLost(runId);
+  }
+
+  /** Pages after these places of runs, each run's in order; `hasMore` when there may be others. */
+  async readNews(
+    places: ReadonlyMap<string, number>,
+  ): Promise<{ pages: Map<string, LogPage[]>; hasMore: boolean }> {
+    const pages = new Map<string, LogPage[]>();
+    if (places.size === 0) return { pages, hasMore: false };
+    const rows = sql.join(
+      [...places].map(([id, seq]) => sql`(cast(${id} as text), cast(${seq} as integer))`),
+    );
+    const { rows: news } = await sql<PageRow & { run_id: string }>`
+      with v (run_id, seq) as (values ${rows})
+      select p.run_id, p.first_seq, p.attempt, p.events
+      from v join run_pages p on p.run_id = v.run_id and p.first_seq > v.seq
+      order by p.run_id, p.first_seq limit ${NEWS}`.execute(this.database.kysely);
+    for (const row of news) {
+      const own = pages.get(row.run_id) ?? [];
+      pages.set(row.run_id, own);
+      own.push(toPage(row.run_id, row));
+    }
+    return { pages, hasMore: news.length === NEWS };
   }
 
   async recent(runId: string, size: number): Promise<LogPage[]> {

@@ -2,6 +2,7 @@ import type { Database } from '../../database/database.js';
 import { StoredEventLog, type StoredLogOptions } from '../stored-event-log.js';
 import { EndedRunRepository } from './ended-run.repository.js';
 import { LogSweep } from './log-sweep.js';
+import { NewsReader } from './news-reader.js';
 import { PageRepository } from './page.repository.js';
 
 /** Where other processes write too, watched logs are looked at so often, in milliseconds: while notices arrive, and while not. */
@@ -25,15 +26,17 @@ export class SqlEventLog extends StoredEventLog {
     private readonly database: Database,
     options: SqlLogOptions = {},
   ) {
-    super(new PageRepository(database), options);
+    const pages = new PageRepository(database);
+    super(pages, options);
     const { retentionMs, onSweepError = () => {} } = options;
     if (retentionMs !== undefined) {
       const ended = new EndedRunRepository(database);
       this.sweep = new LogSweep((after) => ended.trim(retentionMs, after, RUNS_A_PIECE), onSweepError);
     }
+    const news = new NewsReader(pages, this.tails, this.reader);
     this.stopListening = database.notices.listen('log', (ids) => {
       if (ids === 'unknown') void this.look();
-      else for (const id of ids) if (this.tails.find(id)) void this.reader.catchUp(id);
+      else news.tell(ids);
     });
   }
 

@@ -50,6 +50,10 @@ export class SharedStore extends Database {
     this.kysely = new Kysely<Schema>({ dialect: new SqliteDialect({ database: async () => database }) });
   }
 
+  override get urgent(): Kysely<Schema> {
+    return this.kysely;
+  }
+
   override describe(): string {
     return 'the store of the simulation';
   }
@@ -139,6 +143,10 @@ export class DistantStore extends Database {
         isTransaction: false,
         isRefused: ({ rows }) => rows.length === 0 && query.sql.includes('insert into run_pages'),
       });
+  }
+
+  override get urgent(): Kysely<Schema> {
+    return this.kysely;
   }
 
   override describe(): string {
