@@ -1,6 +1,8 @@
 /** What needs a server, a browser or a build of its own has its own script. */
 const ELSEWHERE = ['<rootDir>/test/browser/', '<rootDir>/test/faults/', '<rootDir>/test/chaos/'];
-const NEEDS_POSTGRES = process.env.TEST_DATABASE_URL ? [] : ['<rootDir>/src/database/postgres/postgres-notices.spec.ts'];
+const NEEDS_POSTGRES = process.env.TEST_DATABASE_URL
+  ? []
+  : ['<rootDir>/src/database/postgres/postgres-notices.spec.ts'];
 
 /** Unit specs beside the code and stories in test/; both need nothing but Node. */
 export default {

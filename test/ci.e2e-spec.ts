@@ -13,12 +13,17 @@ describe('.ci/run', () => {
     expect(execFileSync('bash', ['-n', '.ci/run'], { cwd: ROOT, encoding: 'utf8' })).toBe('');
   });
 
-  it.each(['npm ci', 'npm run demo', 'check', 'test:faults', 'test:browser', 'test:postgres', 'test:cluster'])(
-    'runs %s',
-    (name) => {
-      expect(script).toMatch(new RegExp(`^(?:step '${name}' ${name}|suite ${name})$`, 'm'));
-    },
-  );
+  it.each([
+    'npm ci',
+    'npm run demo',
+    'check',
+    'test:faults',
+    'test:browser',
+    'test:postgres',
+    'test:cluster',
+  ])('runs %s', (name) => {
+    expect(script).toMatch(new RegExp(`^(?:step '${name}' ${name}|suite ${name})$`, 'm'));
+  });
 });
 
 describe('the totals of CI', () => {

@@ -26,6 +26,9 @@ interface Manifest {
   scripts: Record<string, string>;
 }
 
+/** A document without its code. */
+const proseOf = (name: string) => readFileSync(join(ROOT, name), 'utf8').replaceAll(/^```[^]*?^```/gm, '');
+
 describe('the commands of the README', () => {
   it('are two to set up and try, and one to start', () => {
     expect(shell.filter(isNpm)).toEqual(['npm ci && npm run demo\n', 'npm test\n', 'npm start\n']);
@@ -44,9 +47,7 @@ describe('the commands of the README', () => {
 
   it('stand in documents that link to files that are there', () => {
     const targets = DOCUMENTS.flatMap((name) =>
-      [...readFileSync(join(ROOT, name), 'utf8').matchAll(/\]\((?!https?:)([^)#]+)\)/g)].map(
-        ([, target]) => target ?? '',
-      ),
+      [...proseOf(name).matchAll(/\]\((?!https?:)([^)#]+)\)/g)].map(([, target]) => target ?? ''),
     );
     expect(targets.length).toBeGreaterThan(5);
     for (const target of targets) expect([target, existsSync(join(ROOT, target))]).toEqual([target, true]);

@@ -53,6 +53,16 @@ export interface LogStore {
   remove(runId: string): Promise<void>;
 }
 
+/** Pages of several runs after places of them, each run's in order. */
+export interface News {
+  readonly pages: ReadonlyMap<string, LogPage[]>;
+  /** Whether there may be more. */
+  readonly hasMore: boolean;
+}
+
+/** Asks for what follows a `seq` of each run, for all in one question. */
+export type ReadNews = (places: ReadonlyMap<string, number>) => Promise<News>;
+
 /** Characters that a reader is given at once. */
 export const READ_SIZE = 65_536;
 

@@ -1,11 +1,12 @@
 import { EventLog, type LogEnd, type LogEntry, type LogPage, type LogWriter } from './event-log.js';
+import { NewsReader } from './following/news-reader.js';
 import type { RunTail } from './following/run-tail.js';
 import { SingleFlight } from './following/single-flight.js';
 import { awayMs, TailReader } from './following/tail-reader.js';
 import { TailRegistry } from './following/tail-registry.js';
 import { lastSeq } from './log-page.js';
 import { LogLost } from './log-lost.js';
-import { endOf, type LogPlace, type LogStore } from './log-store.js';
+import { endOf, type LogPlace, type LogStore, type ReadNews } from './log-store.js';
 import { GroupCommit } from './writing/group-commit.js';
 import { PagedLogWriter } from './writing/paged-log-writer.js';
 
@@ -60,6 +61,11 @@ export abstract class StoredEventLog extends EventLog {
 
   /** This run has something new, for those who follow it on other nodes. */
   protected announce(_runId: string): void {}
+
+  /** For an adapter that is told which runs have something new. */
+  protected newsOf(readNews: ReadNews): NewsReader {
+    return new NewsReader(readNews, this.tails, this.reader);
+  }
 
   /** A reader here waits for what others write. */
   protected expect(_runId: string): void {}

@@ -39,7 +39,11 @@ export class PostgresDatabase extends Database {
 
   override async open(): Promise<void> {
     const kysely = open({ ...patientOptions(this.address), max: 2 });
-    await migrate(kysely).finally(() => kysely.destroy());
+    try {
+      await migrate(kysely);
+    } finally {
+      await kysely.destroy();
+    }
     await this.notices.open();
   }
 

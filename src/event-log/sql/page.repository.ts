@@ -9,6 +9,7 @@ import {
   endOf,
   type LogPlace,
   type LogStore,
+  type News,
   type PageOutcome,
   READ_SIZE,
   writerKey,
@@ -96,9 +97,7 @@ export class PageRepository implements LogStore {
   }
 
   /** Pages after these places of runs, each run's in order; `hasMore` when there may be others. */
-  async readNews(
-    places: ReadonlyMap<string, number>,
-  ): Promise<{ pages: Map<string, LogPage[]>; hasMore: boolean }> {
+  async readNews(places: ReadonlyMap<string, number>): Promise<News> {
     const pages = new Map<string, LogPage[]>();
     if (places.size === 0) return { pages, hasMore: false };
     const rows = sql.join(

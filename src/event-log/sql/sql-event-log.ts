@@ -2,7 +2,6 @@ import type { Database } from '../../database/database.js';
 import { StoredEventLog, type StoredLogOptions } from '../stored-event-log.js';
 import { EndedRunRepository } from './ended-run.repository.js';
 import { LogSweep } from './log-sweep.js';
-import { NewsReader } from './news-reader.js';
 import { PageRepository } from './page.repository.js';
 
 /** Where other processes write too, watched logs are looked at so often, in milliseconds: while notices arrive, and while not. */
@@ -33,7 +32,7 @@ export class SqlEventLog extends StoredEventLog {
       const ended = new EndedRunRepository(database);
       this.sweep = new LogSweep((after) => ended.trim(retentionMs, after, RUNS_A_PIECE), onSweepError);
     }
-    const news = new NewsReader(pages, this.tails, this.reader);
+    const news = this.newsOf((places) => pages.readNews(places));
     this.stopListening = database.notices.listen('log', (ids) => {
       if (ids === 'unknown') void this.look();
       else news.tell(ids);

@@ -1,8 +1,8 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import type { RunTail } from '../following/run-tail.js';
-import type { TailReader } from '../following/tail-reader.js';
-import type { TailRegistry } from '../following/tail-registry.js';
-import type { PageRepository } from './page.repository.js';
+import type { News, ReadNews } from '../log-store.js';
+import type { RunTail } from './run-tail.js';
+import type { TailReader } from './tail-reader.js';
+import type { TailRegistry } from './tail-registry.js';
 
 /** Between two questions, in milliseconds: what is told meanwhile is asked for together. */
 const PAUSE_MS = 10;
@@ -16,7 +16,7 @@ export class NewsReader {
   private isReading = false;
 
   constructor(
-    private readonly pages: PageRepository,
+    private readonly readNews: ReadNews,
     private readonly tails: TailRegistry,
     private readonly reader: TailReader,
   ) {}
@@ -47,17 +47,13 @@ export class NewsReader {
       else places.set(runId, seq);
     }
     // A database that is away is looked at again by whoever follows.
-    const news = await this.pages.readNews(places).catch(() => undefined);
+    const news = await this.readNews(places).catch(() => undefined);
     if (news === undefined) return;
     for (const runId of places.keys()) this.hand(runId, this.tails.find(runId), news);
   }
 
   /** Nothing new although it was told: the log may have been begun anew, which takes a closer look. */
-  private hand(
-    runId: string,
-    tail: RunTail | undefined,
-    news: Awaited<ReturnType<PageRepository['readNews']>>,
-  ): void {
+  private hand(runId: string, tail: RunTail | undefined, news: News): void {
     const pages = news.pages.get(runId);
     if (pages !== undefined) tail?.push(pages);
     else if (!news.hasMore) void this.reader.catchUp(runId);
