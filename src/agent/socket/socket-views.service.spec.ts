@@ -172,6 +172,33 @@ describe('a view on a socket', () => {
     }
   });
 
+  it('whose log was lost shows the whole log that was begun anew, from its first event on', async () => {
+    const page = (attempt: number, firstSeq: number, ...texts: string[]) => ({
+      runId: 'run_latest',
+      attempt,
+      firstSeq,
+      entries: texts.map((text) => ({ type: 'token' as const, data: JSON.stringify({ text }) })),
+    });
+    agent.batches = async function* () {
+      yield [page(1, 1, 'a', 'b', 'c')];
+      yield { reset: { after: null, reason: 'log_lost' } };
+      yield [page(2, 1, 'A'), page(2, 2, 'B')];
+    };
+    const seen: string[] = [];
+    client.on('message', (data: Buffer) => {
+      const { event, id, data: body } = JSON.parse(data.toString()) as Record<string, unknown>;
+      seen.push(`${String(id ?? event)} ${JSON.stringify(body)}`);
+    });
+    await subscribe();
+    while (seen.length < 6) await turn();
+
+    expect(seen.slice(3)).toEqual([
+      'reset {"after":null,"reason":"log_lost"}',
+      'run_latest.2.1 {"text":"A"}',
+      'run_latest.2.2 {"text":"B"}',
+    ]);
+  });
+
   it('that the log fails is closed, so that the client comes back with its cursor', async () => {
     agent.batches = async function* () {
       yield [];
