@@ -4,8 +4,8 @@ import { runsConfig, type RunsConfig } from '../runs/runs.config.js';
 import { Shutdown } from '../telemetry/shutdown.js';
 
 /**
- * The way out: not ready, nothing new; streams end after a whole event, sockets are told to come back; running
- * runs go on to their next checkpoint, for the grace at most. Log and database close only after this.
+ * The way out: not ready, nothing new; streams end after a whole event, sockets are told to come back, one after
+ * the other; running runs go on to their next checkpoint, for the grace at most. Log and database close only after this.
  */
 @Injectable()
 export class Drain implements BeforeApplicationShutdown {
@@ -25,6 +25,6 @@ export class Drain implements BeforeApplicationShutdown {
         `Waiting for ${activeRuns} runs to reach a checkpoint, ${this.config.SHUTDOWN_GRACE_MS} ms at most`,
       );
     }
-    await this.dispatcher.drain(this.config.SHUTDOWN_GRACE_MS);
+    await Promise.all([this.dispatcher.drain(this.config.SHUTDOWN_GRACE_MS), this.shutdown.farewell]);
   }
 }

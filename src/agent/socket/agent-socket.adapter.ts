@@ -135,12 +135,12 @@ export class AgentSocketAdapter extends WsAdapter {
     const revoke = () => socket.dismiss(CLOSE.unauthenticated, 'sign in again');
     const restart = () => socket.dismiss(CLOSE.restart, 'restart');
     watch.signal.addEventListener('abort', revoke);
-    this.shutdown.signal.addEventListener('abort', restart);
+    const gone = this.shutdown.stay(restart);
     this.metrics.streamsOpen.inc({ transport: 'websocket' });
     socket.once('close', () => {
       watch.stop();
       beating.remove();
-      this.shutdown.signal.removeEventListener('abort', restart);
+      gone();
       this.metrics.streamsOpen.dec({ transport: 'websocket' });
     });
   }

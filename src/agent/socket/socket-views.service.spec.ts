@@ -7,7 +7,6 @@ import { WebSocket, WebSocketServer } from 'ws';
 import type { Principal } from '../../auth/principal.js';
 import { newId } from '../../database/ids.js';
 import type { Run } from '../../runs/run.js';
-import { Shutdown } from '../../telemetry/shutdown.js';
 import type { AgentService } from '../agent.service.js';
 import type { RunViews } from '../run-views.service.js';
 import type { FollowRequest, View, ViewBatch, ViewPlan } from '../view-plan.js';
@@ -52,7 +51,6 @@ let client: WebSocket;
 let socket: AgentSocket;
 let agent: ScriptedAgent;
 let started: unknown[];
-let shutdown: Shutdown;
 let views: SocketViews;
 
 beforeEach(async () => {
@@ -69,14 +67,13 @@ beforeEach(async () => {
   await once(client, 'open');
   agent = new ScriptedAgent();
   started = [];
-  shutdown = new Shutdown();
   const runs = {
     start: async (_principal: unknown, request: unknown) => {
       started.push(request);
       return { id: newId('run'), session_id: agent.sessionId };
     },
   };
-  views = new SocketViews(agent as unknown as AgentService, runs as unknown as RunViews, shutdown);
+  views = new SocketViews(agent as unknown as AgentService, runs as unknown as RunViews);
 });
 
 afterEach(() => {
@@ -156,20 +153,14 @@ describe('a view on a socket', () => {
     expect(listeners.size).toBeLessThan(5);
   });
 
-  it('ends when the server goes, and when it is given up', async () => {
-    for (const end of [
-      () => shutdown.begin(),
-      () => views.unsubscribe(socket, { session_id: agent.sessionId }),
-    ]) {
-      const taken = endless(10);
-      await subscribe();
-      await turn();
-      end();
-      await standstill(taken);
-      expect(taken.ended).toBe(true);
-      expect(socket.subscriptions.size).toBe(0);
-      shutdown = new Shutdown();
-    }
+  it('ends when it is given up', async () => {
+    const taken = endless(10);
+    await subscribe();
+    await turn();
+    views.unsubscribe(socket, { session_id: agent.sessionId });
+    await standstill(taken);
+    expect(taken.ended).toBe(true);
+    expect(socket.subscriptions.size).toBe(0);
   });
 
   it('whose log was lost shows the whole log that was begun anew, from its first event on', async () => {

@@ -1,6 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { AppError } from '../../errors/app-error.js';
-import { Shutdown } from '../../telemetry/shutdown.js';
 import { AgentService } from '../agent.service.js';
 import type { SocketRequest } from '../requests.js';
 import { RunViews } from '../run-views.service.js';
@@ -21,7 +20,6 @@ export class SocketViews {
   constructor(
     private readonly agent: AgentService,
     private readonly runs: RunViews,
-    private readonly shutdown: Shutdown,
   ) {}
 
   /** Starts a run and watches it, unless the socket stays with its session anyway. */
@@ -89,7 +87,7 @@ export class SocketViews {
     subscription: Subscription,
     view: Exclude<View, 'over'>,
   ): Promise<void> {
-    const signal = AbortSignal.any([subscription.stop.signal, socket.closed, this.shutdown.signal]);
+    const signal = AbortSignal.any([subscription.stop.signal, socket.closed]);
     try {
       for await (const batch of view.batches(signal)) {
         if (signal.aborted || socket.readyState !== socket.OPEN) return;

@@ -97,12 +97,15 @@ export class SseStream {
   ): Promise<void> {
     const ended = this.streams.opened(response);
     const watch = this.revocations.watch(principal);
+    const turn = new AbortController();
     // Who comes while the server drains gets what is there already, and with it the time to come back after.
-    const end = this.shutdown.begun ? AbortSignal.timeout(LAST_LOOK_MS) : this.shutdown.signal;
+    const end = this.shutdown.begun ? AbortSignal.timeout(LAST_LOOK_MS) : turn.signal;
+    const gone = this.shutdown.begun ? () => {} : this.shutdown.stay(() => turn.abort());
     const signal = AbortSignal.any([left, watch.signal, end]);
     try {
       await writeEvents(response, view.batches(signal), signal, this.wheel);
     } finally {
+      gone();
       watch.stop();
       ended();
     }
