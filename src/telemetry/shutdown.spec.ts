@@ -1,6 +1,15 @@
 import { describe, expect, it, jest } from '@jest/globals';
 import { Shutdown } from './shutdown.js';
 
+const told = (count: number, after: number): number => {
+  const shutdown = new Shutdown();
+  let left = 0;
+  for (let n = 0; n < count; n += 1) shutdown.stay(() => (left += 1));
+  shutdown.begin();
+  jest.advanceTimersByTime(after);
+  return left;
+};
+
 describe('shutdown', () => {
   it('tells who listens exactly once, however often it is begun', () => {
     const shutdown = new Shutdown();
@@ -14,14 +23,6 @@ describe('shutdown', () => {
 
   it('lets connections leave one after the other, the more of them the longer it takes, but five seconds at most', () => {
     jest.useFakeTimers();
-    const told = (count: number, after: number): number => {
-      const shutdown = new Shutdown();
-      let left = 0;
-      for (let n = 0; n < count; n += 1) shutdown.stay(() => (left += 1));
-      shutdown.begin();
-      jest.advanceTimersByTime(after);
-      return left;
-    };
     expect(told(2, 10)).toBe(2);
     expect(told(400, 0)).toBeLessThan(10);
     expect(told(400, 1_000)).toBeGreaterThan(100);

@@ -135,6 +135,13 @@ describe('a socket that does not read', () => {
   });
 });
 
+const page = (attempt: number, firstSeq: number, ...texts: string[]) => ({
+  runId: 'run_latest',
+  attempt,
+  firstSeq,
+  entries: texts.map((text) => ({ type: 'token' as const, data: JSON.stringify({ text }) })),
+});
+
 describe('a view on a socket', () => {
   it('costs no more for a million batches than for one', async () => {
     const taken = endless(10);
@@ -164,12 +171,6 @@ describe('a view on a socket', () => {
   });
 
   it('whose log was lost shows the whole log that was begun anew, from its first event on', async () => {
-    const page = (attempt: number, firstSeq: number, ...texts: string[]) => ({
-      runId: 'run_latest',
-      attempt,
-      firstSeq,
-      entries: texts.map((text) => ({ type: 'token' as const, data: JSON.stringify({ text }) })),
-    });
     agent.batches = async function* () {
       yield [page(1, 1, 'a', 'b', 'c')];
       yield { reset: { after: null, reason: 'log_lost' } };
