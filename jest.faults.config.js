@@ -7,4 +7,6 @@ export default {
   testPathIgnorePatterns: ['/node_modules/', '/dist/'],
   maxWorkers: 1,
   testTimeout: 180000,
+  // A story that fails may leave viewers who go on trying: that must not keep CI waiting.
+  forceExit: true,
 };
