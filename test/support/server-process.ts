@@ -12,6 +12,9 @@ import { until, within } from './until.js';
 /** As in `npm run start:prod`. */
 const NODE_OPTIONS = ['--max-semi-space-size=16', '--initial-old-space-size=64'];
 
+/** A start takes about one second; a machine that does other things too may take longer. */
+const READY_MS = 30_000;
+
 export interface ServerOptions {
   /** Variables beside those of `TEST_ENV`; undefined takes one away. */
   env?: Record<string, string | undefined>;
@@ -87,10 +90,11 @@ export class ServerProcess {
   }
 
   async becomesReady(): Promise<void> {
-    await until('the server to be ready', async () => {
+    const isReady = async () => {
       if (this.gone) throw new Error(`the server ended: ${this.stdout}${this.stderr}`);
       return this.isReady();
-    });
+    };
+    await until('the server to be ready', isReady, READY_MS);
   }
 
   /** Whether `/health/ready` answers 200 right now. */
