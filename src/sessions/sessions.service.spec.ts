@@ -39,7 +39,8 @@ onEachDatabase('sessions', (open) => {
     expect(made).toMatchObject({ ...hostile, metadata, userId: 'usr_ada', tenantId: 'default' });
     expect(await sessions.find(ADA, made.id)).toEqual(made);
     expect(Math.abs(made.createdAt - Date.now())).toBeLessThan(60_000);
-    expect(made.updatedAt).toBe(made.createdAt);
+    // PostgreSQL looks at its clock for each of the two.
+    expect(made.updatedAt - made.createdAt).toBeLessThan(1_000);
   });
 
   it('without anything said have nothing set', async () => {

@@ -58,7 +58,10 @@ class BreakableStore {
   private writes = 0;
 
   constructor(readonly database: Database) {
-    const executor = database.kysely.getExecutor();
+    for (const handle of new Set([database.kysely, database.urgent])) this.standBefore(handle.getExecutor());
+  }
+
+  private standBefore(executor: ReturnType<Database['kysely']['getExecutor']>): void {
     const execute = executor.executeQuery.bind(executor);
     executor.executeQuery = async <R>(query: CompiledQuery<R>, options?: AbortableQueryOptions) => {
       this.queries += 1;
