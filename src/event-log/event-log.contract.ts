@@ -66,11 +66,18 @@ export function describeEventLog(name: string, open: () => Promise<EventLogBench
       return collect([], log, after, signal);
     }
 
-    async function collect(
+    /** Reads on in the background; how that ends may be looked at later. */
+    function collect(seen: string[], log: EventLog, after = 0, signal = stop.signal): Promise<string[]> {
+      const reading = readAll(seen, log, after, signal);
+      reading.catch(() => undefined);
+      return reading;
+    }
+
+    async function readAll(
       seen: string[],
       log: EventLog,
-      after = 0,
-      signal = stop.signal,
+      after: number,
+      signal: AbortSignal,
     ): Promise<string[]> {
       for await (const pages of log.follow(runId, after, signal)) seen.push(...texts(pages));
       return seen;

@@ -23,7 +23,14 @@ const linesOf = (pages: LogPage[]) =>
     ),
   );
 
-async function collect(seen: string[], log: EventLog, runId: string, after = 0): Promise<string[]> {
+/** Reads on in the background; how that ends may be looked at later. */
+function collect(seen: string[], log: EventLog, runId: string, after = 0): Promise<string[]> {
+  const reading = readAll(seen, log, runId, after);
+  reading.catch(() => undefined);
+  return reading;
+}
+
+async function readAll(seen: string[], log: EventLog, runId: string, after: number): Promise<string[]> {
   for await (const pages of log.follow(runId, after, stay)) seen.push(...linesOf(pages));
   return seen;
 }
