@@ -17,7 +17,7 @@ import { Random } from '../support/random.js';
 /** Seeds that have found something; they are driven always. */
 const KEPT_SEEDS: number[] = [];
 const SEED = scale('SEED', 11);
-const ROUNDS = scale('ROUNDS', 2);
+const ROUNDS = scale('ROUNDS', 1);
 const RUNS = 3;
 const QUIET_MS = 10_000;
 const LEASE_MS = 1_500;

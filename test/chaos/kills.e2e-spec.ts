@@ -20,7 +20,7 @@ const PLAN = [
 ];
 
 onEachLog('kill -9 of the owner, again and again, over three servers', (log) => {
-  const KILLS = scale('KILLS', log === 'sql' ? 12 : 6);
+  const KILLS = scale('KILLS', log === 'sql' ? 8 : 4);
   let cluster: Cluster;
 
   beforeAll(async () => {

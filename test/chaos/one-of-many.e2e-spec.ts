@@ -18,7 +18,7 @@ const LANES = 5;
 
 onEachLog('three servers that take turns', (log) => {
   // Who owns what is the database's business, whatever the log.
-  const CLAIMS = scale('CLAIMS', log === 'sql' ? 240 : 80);
+  const CLAIMS = scale('CLAIMS', log === 'sql' ? 150 : 60);
   const CANCELS = scale('CANCELS', log === 'sql' ? 150 : 75);
   let cluster: Cluster;
 

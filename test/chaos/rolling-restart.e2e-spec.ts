@@ -17,7 +17,7 @@ const GRACE_MS = 10_000;
 const MOST_GAP_MS = scale('MOST_GAP_MS', 6_000);
 const NEW_RUN_EVERY_MS = 150;
 const LONG = [
-  ...Array.from({ length: 30 }, () => ({ words: 5, paceMs: 60, tool: 'take_effect' })),
+  ...Array.from({ length: 18 }, () => ({ words: 5, paceMs: 60, tool: 'take_effect' })),
   { words: 5, paceMs: 60 },
 ];
 const QUICK = [{ words: 3, tool: 'take_effect' }, { words: 3 }];
