@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Inject, Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
+import { hasCode } from '../errors/app-error.js';
 import { type HeldLease, LeaseKeeper } from './lease-keeper.js';
 import { LeaseRepository } from './lease.repository.js';
-import { isUnavailable } from './loop/patient.js';
 import { RunAttempts } from './run-attempts.service.js';
 import type { Run } from './run.js';
 import { RunStop } from './loop/run-stop.js';
@@ -195,7 +195,7 @@ export class Dispatcher implements OnApplicationBootstrap {
       await this.leases.release(run);
       this.leases.notices.send('queue', run.id);
     } catch (error) {
-      if (!isUnavailable(error)) throw error;
+      if (!hasCode(error, 'unavailable')) throw error;
     }
   }
 

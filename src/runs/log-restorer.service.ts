@@ -1,10 +1,10 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { AppError } from '../errors/app-error.js';
+import { hasCode } from '../errors/app-error.js';
 import { formatEventId } from '../event-log/event-id.js';
 import { EventLog, type LogWriter } from '../event-log/event-log.js';
 import { costUsd } from '../model/prices.js';
 import { MessageRepository } from '../sessions/message.repository.js';
-import { isOpen, type Run, type RunOutcome } from './run.js';
+import { introduction, isOpen, type Run, type RunOutcome } from './run.js';
 import { RunRepository } from './run.repository.js';
 import { rebuildEvents } from './loop/rebuilt-events.js';
 import { ToolLedgerRepository } from './loop/tool-ledger.repository.js';
@@ -62,7 +62,7 @@ export class LogRestorer {
       return { ...reopened, lastEventId: writer.lastEventId };
     } catch (error) {
       // So late that another process has begun to restore it.
-      if (error instanceof AppError && error.code === 'fenced') return run;
+      if (hasCode(error, 'fenced')) return run;
       throw error;
     } finally {
       writer.close();
@@ -70,8 +70,8 @@ export class LogRestorer {
   }
 
   private async write(run: Run, writer: LogWriter): Promise<void> {
-    const { id, sessionId, status, attempt, model, errorCode } = run;
-    await writer.append({ type: 'run', data: { run_id: id, session_id: sessionId, status, attempt, model } });
+    const { id, errorCode } = run;
+    await writer.append(introduction(run));
     const events = rebuildEvents(await this.messages.listOfRun(id), await this.ledger.list(id));
     for (const event of events) await writer.append(event);
     if (errorCode !== null) await writer.append(failure(errorCode));

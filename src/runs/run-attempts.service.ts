@@ -1,11 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable, Logger } from '@nestjs/common';
-import { AppError } from '../errors/app-error.js';
+import { AppError, hasCode } from '../errors/app-error.js';
 import { EventLog, type LogWriter } from '../event-log/event-log.js';
 import { RunListeners } from './listeners/run-listeners.service.js';
 import type { AgentLoop, LoopResult } from './loop/agent-loop.js';
 import { AgentLoopFactory } from './loop/agent-loop-factory.service.js';
-import { isFull, isUnavailable } from './loop/patient.js';
 import type { Run } from './run.js';
 import { RunRepository } from './run.repository.js';
 
@@ -70,11 +69,11 @@ export class RunAttempts {
       writer = await this.log.writer(run.id, run.attempt, run.checkpointSeq);
       const either = AbortSignal.any([signal, writer.refused]);
       const result = await work(this.loops.create(run, writer, either, isMoving), writer);
-      return result === 'moved' && isUnavailable(writer.refused.reason) ? 'away' : result;
+      return result === 'moved' && hasCode(writer.refused.reason, 'unavailable') ? 'away' : result;
     } catch (error) {
-      if (isUnavailable(error)) return 'away';
-      if (isFull(error)) return 'full';
-      if (error instanceof AppError && error.code === 'fenced') return 'lost';
+      if (hasCode(error, 'unavailable')) return 'away';
+      if (hasCode(error, 'storage_full')) return 'full';
+      if (hasCode(error, 'fenced')) return 'lost';
       throw error;
     } finally {
       writer?.close();

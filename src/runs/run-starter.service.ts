@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { Owner } from '../auth/principal.js';
 import { Database, type Queryable } from '../database/database.js';
 import { newId } from '../database/ids.js';
-import { AppError } from '../errors/app-error.js';
+import { AppError, hasCode } from '../errors/app-error.js';
 import { EventLog } from '../event-log/event-log.js';
 import type { Block } from '../sessions/message.js';
 import { MessageRepository } from '../sessions/message.repository.js';
@@ -12,7 +12,7 @@ import { type IdempotencyKey, IdempotencyRepository } from './idempotency.reposi
 import { LeaseRepository } from './lease.repository.js';
 import { RunInputRepository } from './loop/run-input.repository.js';
 import { NO_USAGE } from './loop/usage.js';
-import type { Run } from './run.js';
+import { introduction, type Run } from './run.js';
 import { RunRepository } from './run.repository.js';
 
 /** What a session does with a message while it has an open run. */
@@ -86,14 +86,10 @@ export class RunStarter {
   /** The run's first event. A process so slow that another has the run by now leaves it to that one. */
   async announce(run: Run): Promise<void> {
     const writer = await this.log.writer(run.id, run.attempt);
-    const { id, sessionId, status, attempt, model } = run;
     try {
-      await writer.append({
-        type: 'run',
-        data: { run_id: id, session_id: sessionId, status, attempt, model },
-      });
+      await writer.append(introduction(run));
     } catch (error) {
-      if (!(error instanceof AppError && error.code === 'fenced')) throw error;
+      if (!hasCode(error, 'fenced')) throw error;
     } finally {
       writer.close();
     }

@@ -1,4 +1,4 @@
-import type { RunStatus, Usage } from '../event-log/run-event.js';
+import type { RunEvent, RunStatus, Usage } from '../event-log/run-event.js';
 import type { ToolContext } from '../tools/tool.js';
 
 /** The work started by one user message. Times are milliseconds since 1970 by the database's clock. */
@@ -49,4 +49,9 @@ const OPEN = new Set<RunStatus>(['queued', 'running', 'waiting']);
 
 export function isOpen(status: RunStatus): boolean {
   return OPEN.has(status);
+}
+
+/** What a run says of itself: first of all, and whenever its status or its owner changes. */
+export function introduction({ id, sessionId, status, attempt, model }: Run): RunEvent {
+  return { type: 'run', data: { run_id: id, session_id: sessionId, status, attempt, model } };
 }

@@ -1,11 +1,10 @@
 import { Injectable, Logger } from '@nestjs/common';
 import type { Owner } from '../auth/principal.js';
 import { isId } from '../database/ids.js';
-import { AppError } from '../errors/app-error.js';
+import { AppError, hasCode } from '../errors/app-error.js';
 import type { Usage } from '../event-log/run-event.js';
 import { LanguageModel } from '../model/language-model.js';
 import { Dispatcher } from './dispatcher.service.js';
-import { isUnavailable } from './loop/patient.js';
 import { ToolLedgerRepository } from './loop/tool-ledger.repository.js';
 import { NextRuns } from './next-runs.service.js';
 import { isOpen, type Run } from './run.js';
@@ -50,7 +49,7 @@ export class RunsService {
       return await this.find(start.principal, run.id);
     } catch (error) {
       // It is in the queue: whoever can reach the stores begins it, at the latest when its maker's lease is over.
-      if (!isUnavailable(error)) throw error;
+      if (!hasCode(error, 'unavailable')) throw error;
       this.logger.warn({ err: error, run_id: run.id }, 'A run was stored, but cannot begin yet');
       return run;
     }

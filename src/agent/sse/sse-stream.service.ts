@@ -3,7 +3,7 @@ import type { Request, Response } from 'express';
 import { Observable } from 'rxjs';
 import type { Principal } from '../../auth/principal.js';
 import { Revocations } from '../../auth/revocations.service.js';
-import { AppError } from '../../errors/app-error.js';
+import { AppError, hasCode } from '../../errors/app-error.js';
 import { Shutdown } from '../../telemetry/shutdown.js';
 import { AgentService, type StartRequest } from '../agent.service.js';
 import { HeartbeatWheel } from '../heartbeat-wheel.js';
@@ -78,7 +78,7 @@ export class SseStream {
 
   /** A broken connection is what every client comes back from, with its cursor. */
   private breakOff(response: Response, error: unknown): void {
-    if (error instanceof AppError && error.code === 'unavailable') {
+    if (hasCode(error, 'unavailable')) {
       this.logger.warn({ err: error }, 'A stream ends, since its events cannot be read now');
       response.end();
       return;

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type ArgumentsHost, Catch } from '@nestjs/common';
-import { AppError } from '../../errors/app-error.js';
+import { hasCode } from '../../errors/app-error.js';
 import { ProblemFilter } from '../../errors/problem.filter.js';
 import { retryLine, STREAM_HEADERS } from './sse-writer.js';
 
@@ -25,6 +25,5 @@ export class StreamProblemFilter extends ProblemFilter {
 }
 
 function isForNow(exception: unknown): boolean {
-  if (!(exception instanceof AppError)) return false;
-  return exception.code === 'unavailable' || exception.code === 'storage_full';
+  return hasCode(exception, 'unavailable') || hasCode(exception, 'storage_full');
 }

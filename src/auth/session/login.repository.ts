@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { sql } from 'kysely';
 import { Database } from '../../database/database.js';
-import { AppError } from '../../errors/app-error.js';
+import { hasCode } from '../../errors/app-error.js';
 
 export const IDLE_MS = 24 * 3_600_000;
 export const ABSOLUTE_MS = 7 * 24 * 3_600_000;
@@ -52,7 +52,7 @@ export class LoginRepository {
         .where('id_hash', '=', idHash)
         .execute();
     } catch (error) {
-      if (!(error instanceof AppError && error.code === 'storage_full')) throw error;
+      if (!hasCode(error, 'storage_full')) throw error;
     }
   }
 

@@ -1,4 +1,4 @@
-import { AppError } from '../../errors/app-error.js';
+import { hasCode } from '../../errors/app-error.js';
 import type { LogPage } from '../event-log.js';
 import { LogLost } from '../log-lost.js';
 import { type Continuation, type LogPlace, type LogStore, READ_SIZE } from '../log-store.js';
@@ -61,7 +61,7 @@ export class TailReader {
       tail.learn({ seq: place.seq, attempt: read.attempt }, read.pages);
       return { ...read, pages: read.pages.filter((page) => page.firstSeq < tail.hiddenFrom) };
     } catch (error) {
-      if (isAway(error)) return 'away';
+      if (hasCode(error, 'unavailable')) return 'away';
       throw error;
     }
   }
@@ -120,8 +120,4 @@ export class TailReader {
 /** How long to wait for a store that cannot be reached, in milliseconds. */
 export function awayMs(): number {
   return AGAIN_MS * (1 + Math.random());
-}
-
-function isAway(error: unknown): boolean {
-  return error instanceof AppError && error.code === 'unavailable';
 }

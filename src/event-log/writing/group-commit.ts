@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { AppError } from '../../errors/app-error.js';
+import { AppError, hasCode } from '../../errors/app-error.js';
 import type { LogPage } from '../event-log.js';
 import { LogLost } from '../log-lost.js';
 import { type PageOutcome, writerKey } from '../log-store.js';
@@ -89,7 +89,7 @@ export class GroupCommit {
       const outcomes = await this.insert(batches.flatMap((batch) => batch.pages));
       for (const batch of batches) this.settle(batch, outcomes.get(batch.writer));
     } catch (error) {
-      const isShared = batches.length > 1 && !isAway(error);
+      const isShared = batches.length > 1 && !hasCode(error, 'unavailable');
       for (const batch of batches) {
         if (isShared) await this.commit(this.unbroken([batch]));
         else this.fail(batch, error);
@@ -105,7 +105,7 @@ export class GroupCommit {
         this.away = undefined;
         return outcomes;
       } catch (error) {
-        if (!isAway(error) || this.isAwayTooLong(began)) throw error;
+        if (!hasCode(error, 'unavailable') || this.isAwayTooLong(began)) throw error;
         await this.delay(longest * (0.5 + Math.random() / 2));
       }
     }
@@ -133,8 +133,4 @@ export class GroupCommit {
     this.broken.set(batch.writer, error);
     batch.reject(error);
   }
-}
-
-function isAway(error: unknown): boolean {
-  return error instanceof AppError && error.code === 'unavailable';
 }

@@ -1,7 +1,7 @@
 import type { EventLog, LogWriter } from '../../event-log/event-log.js';
 import { LogLost } from '../../event-log/log-lost.js';
 import type { Usage } from '../../event-log/run-event.js';
-import { AppError } from '../../errors/app-error.js';
+import { AppError, hasCode } from '../../errors/app-error.js';
 import type { LanguageModel, ModelRequest } from '../../model/language-model.js';
 import type { MessageRepository } from '../../sessions/message.repository.js';
 import type { SessionRepository } from '../../sessions/session.repository.js';
@@ -11,11 +11,10 @@ import { Conversation } from './conversation.js';
 import type { MessageDraft } from './message-draft.js';
 import { ModelTurn } from './model-turn.js';
 import { nextStep, PAUSED, TRUNCATED } from './next-step.js';
-import type { Run } from '../run.js';
+import { introduction, type Run } from '../run.js';
 import { RunEnding } from './run-ending.js';
 import type { RunRepository } from '../run.repository.js';
 import { RunStop, stopOf } from './run-stop.js';
-import { isFull, isUnavailable } from './patient.js';
 import { nothingShown, readShown, type Shown } from './takeover.js';
 import { rebuildEvents } from './rebuilt-events.js';
 import type { RunInputRepository } from './run-input.repository.js';
@@ -126,9 +125,7 @@ export class AgentLoop {
   }
 
   private tellOwner(): Promise<void> {
-    const { id, sessionId, attempt, model } = this.run;
-    const data = { run_id: id, session_id: sessionId, status: 'running' as const, attempt, model };
-    return this.writer.append({ type: 'run', data });
+    return this.writer.append(introduction({ ...this.run, status: 'running' }));
   }
 
   private async work(): Promise<void> {
@@ -252,15 +249,15 @@ export class AgentLoop {
     try {
       if (stop instanceof RunStop && stop.kind === 'shutdown') return 'moved';
       if (this.writer.refused.aborted) throw this.writer.refused.reason;
-      if (isUnavailable(stop)) return 'moved';
-      if (isFenced(stop) || (stop instanceof RunStop && stop.kind === 'lost')) return 'lost';
+      if (hasCode(stop, 'unavailable')) return 'moved';
+      if (hasCode(stop, 'fenced') || (stop instanceof RunStop && stop.kind === 'lost')) return 'lost';
       await this.answerOpenCalls();
       await this.ending.stop(stop, this.usage);
       return 'over';
     } catch (cause) {
-      if (isFenced(cause)) return 'lost';
-      if (isFull(cause)) return 'full';
-      if (cause instanceof LogLost || isUnavailable(cause)) return 'moved';
+      if (hasCode(cause, 'fenced')) return 'lost';
+      if (hasCode(cause, 'storage_full')) return 'full';
+      if (cause instanceof LogLost || hasCode(cause, 'unavailable')) return 'moved';
       this.dependencies.onUnexpected(cause, this.run);
       return 'lost';
     }
@@ -271,8 +268,4 @@ export class AgentLoop {
     if (step.kind === 'tools') await this.answerUnexecuted(step.calls);
     if (step.kind === 'finish') await this.answerUnexecuted(step.unanswered);
   }
-}
-
-function isFenced(error: unknown): boolean {
-  return error instanceof AppError && error.code === 'fenced';
 }

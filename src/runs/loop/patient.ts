@@ -1,17 +1,7 @@
-import { AppError } from '../../errors/app-error.js';
+import { hasCode } from '../../errors/app-error.js';
 
 const FIRST_MS = 50;
 const MOST_MS = 500;
-
-/** Whether the error says that a store cannot be reached at the moment. */
-export function isUnavailable(error: unknown): boolean {
-  return error instanceof AppError && error.code === 'unavailable';
-}
-
-/** Whether the error says that a store has no space left. */
-export function isFull(error: unknown): boolean {
-  return error instanceof AppError && error.code === 'storage_full';
-}
 
 /**
  * The same object with patience: a method that fails because the store is `unavailable` is called again, for
@@ -42,7 +32,7 @@ async function retry(
     try {
       return await work();
     } catch (error) {
-      if (!isUnavailable(error) || waited >= forMs) throw error;
+      if (!hasCode(error, 'unavailable') || waited >= forMs) throw error;
       await delay(pause);
       waited += pause;
     }

@@ -6,7 +6,7 @@ import type { Usage } from '../../event-log/run-event.js';
 import { ModelError } from '../../model/language-model.js';
 import { costUsd } from '../../model/prices.js';
 import type { MessageRepository } from '../../sessions/message.repository.js';
-import type { RunOutcome, Run } from '../run.js';
+import { introduction, type Run, type RunOutcome } from '../run.js';
 import type { RunRepository } from '../run.repository.js';
 import { RunStop } from './run-stop.js';
 import type { RunInputRepository } from './run-input.repository.js';
@@ -62,11 +62,7 @@ export class RunEnding {
   /** Whoever makes a run tells of it first; should that have failed, the log begins here. */
   private async introduce(): Promise<void> {
     if (this.writer.lastSeq > 0) return;
-    const { id, sessionId, status, attempt, model } = this.run;
-    await this.writer.append({
-      type: 'run',
-      data: { run_id: id, session_id: sessionId, status, attempt, model },
-    });
+    await this.writer.append(introduction(this.run));
   }
 
   private async done(
