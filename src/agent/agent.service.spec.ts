@@ -98,7 +98,13 @@ async function runWith(
         type: 'done',
         data: { status: 'completed', stop_reason: 'end_turn', usage: run.usage, cost_usd: null },
       },
-      () => bench.runs.settle(run, { ...END, usage: run.usage, lastEventId: writer.lastEventId ?? '' }),
+      () =>
+        bench.runs.settle(run, {
+          ...END,
+          usage: run.usage,
+          cost: run.cost,
+          lastEventId: writer.lastEventId ?? '',
+        }),
     );
   }
   writer.close();

@@ -1,6 +1,7 @@
 import { Controller, Get } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
-import { type ToolDescription, ToolRegistry } from '../tools/tool-registry.js';
+import { ToolRegistry } from '../tools/tool-registry.js';
+import type { ToolDescription } from '../tools/tool.js';
 import { notBuilt } from '../errors/not-built.js';
 
 /** What can be used in a run. */

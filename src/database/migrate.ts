@@ -2,12 +2,14 @@ import { type Kysely, sql } from 'kysely';
 import { DEFAULT_MIGRATION_TABLE, type Migration, Migrator } from 'kysely/migration';
 import * as initial from './migrations/2026-11-25-initial.js';
 import * as manyNodes from './migrations/2026-11-25-many-nodes.js';
+import * as wholeExecutor from './migrations/2026-11-25-whole-executor.js';
 import type { Schema } from './schema.js';
 
 /** All migrations by name; Kysely applies them in the order of their names and remembers which are done. */
 const MIGRATIONS: Record<string, Migration> = {
   '2026-11-25-initial': initial,
   '2026-11-25-many-nodes': manyNodes,
+  '2026-11-25-whole-executor': wholeExecutor,
 };
 
 /**

@@ -16,6 +16,12 @@ export interface Schema {
   idempotency_keys: IdempotencyKeysTable;
   run_pages: RunPagesTable;
   run_inputs: RunInputsTable;
+  model_calls: ModelCallsTable;
+  budgets: BudgetsTable;
+  compactions: CompactionsTable;
+  workspace_reads: WorkspaceReadsTable;
+  workspace_changes: WorkspaceChangesTable;
+  mcp_tools: McpToolsTable;
 }
 
 /** Set when the row is made, never changed. */
@@ -58,6 +64,10 @@ export interface SessionsTable {
   metadata_json: string;
   created_at: Fixed<number>;
   updated_at: number;
+  /** Profile of its runs; null: the default. */
+  agent: Generated<string | null>;
+  /** The run that made this conversation for a sub-agent; null for a person's. */
+  parent_run_id: Fixed<string | null | undefined>;
 }
 
 export interface RunsTable {
@@ -92,6 +102,23 @@ export interface RunsTable {
   watched_until: Generated<number | null>;
   /** Messages that were sent to the run while it worked. */
   inputs: Generated<number>;
+  /** Name of the profile it works with. */
+  agent: Generated<string | null>;
+  /** The run and the tool call that started this one; null when a person did. */
+  parent_run_id: Generated<string | null>;
+  parent_call_id: Generated<string | null>;
+  /** The run of a person at the top; null: this one. */
+  root_run_id: Generated<string | null>;
+  /** Of a run that waits: when it goes on without being told. */
+  wake_at: Generated<number | null>;
+  /** Since when it waits; null while it does not. */
+  parked_at: Generated<number | null>;
+  /** Milliseconds that it has waited so far. */
+  waited_ms: Generated<number>;
+  /** What its model calls cost, in millionths of a USD, those of an unknown price left out. */
+  cost_micro_usd: Generated<number>;
+  /** 1 when the price of one of its calls is not known. */
+  cost_unknown: Generated<number>;
 }
 
 /** Append-only. Ordered by the run's number, then by position. */
@@ -119,7 +146,7 @@ export interface MessagePartsTable {
   text: Fixed<string>;
 }
 
-/** The ledger: a row is `started` before a tool's effect and `finished` after it. */
+/** The ledger: a row may be `waiting` for a decision, is `started` before a tool's effect and `finished` after it. */
 export interface ToolCallsTable {
   run_id: Fixed<string>;
   tool_call_id: Fixed<string>;
@@ -130,8 +157,15 @@ export interface ToolCallsTable {
   result_json: string | null;
   is_error: Generated<number>;
   duration_ms: number | null;
-  started_at: Fixed<number>;
+  started_at: number;
   finished_at: number | null;
+  /** Until when a person may decide; null: nobody is asked. */
+  expires_at: Generated<number | null>;
+  /** `approve` or `deny`. */
+  decision: Generated<string | null>;
+  decision_reason: Generated<string | null>;
+  decided_by: Generated<string | null>;
+  decided_at: Generated<number | null>;
 }
 
 export interface IdempotencyKeysTable {
@@ -161,4 +195,86 @@ export interface RunInputsTable {
   run_id: Fixed<string>;
   content_json: Fixed<string>;
   created_at: Fixed<number>;
+}
+
+/** Every call of a model, also one that failed: `reserved` while it may go on, then `spent`. Outlives its session. */
+export interface ModelCallsTable {
+  id: Fixed<string>;
+  tenant_id: Fixed<string>;
+  user_id: Fixed<string>;
+  session_id: Fixed<string>;
+  run_id: Fixed<string>;
+  root_run_id: Fixed<string>;
+  attempt: Fixed<number>;
+  /** `turn`, `compaction` or `title`. */
+  kind: Fixed<string>;
+  model: Fixed<string>;
+  state: string;
+  input_tokens: Generated<number>;
+  output_tokens: Generated<number>;
+  cache_read_input_tokens: Generated<number>;
+  cache_creation_input_tokens: Generated<number>;
+  estimated: Generated<number>;
+  /** Null: the price is not known. */
+  cost_micro_usd: number | null;
+  reserved_tokens: Generated<number>;
+  reserved_micro_usd: Generated<number>;
+  request_id: string | null;
+  message_id: string | null;
+  started_at: Fixed<number>;
+  ended_at: number | null;
+}
+
+/** What was spent of each budget. `scope` names a run, session, user or tenant; `period` a day (UTC), or is empty. */
+export interface BudgetsTable {
+  scope: Fixed<string>;
+  period: Fixed<string>;
+  micro_usd_spent: Generated<number>;
+  micro_usd_reserved: Generated<number>;
+  tokens_spent: Generated<number>;
+  tokens_reserved: Generated<number>;
+  model_calls: Generated<number>;
+  tool_calls: Generated<number>;
+  busy_ms: Generated<number>;
+}
+
+/** A summary that takes the place, for the model, of all messages up to this one. */
+export interface CompactionsTable {
+  id: Fixed<string>;
+  session_id: Fixed<string>;
+  run_id: Fixed<string>;
+  run_number: Fixed<number>;
+  position: Fixed<number>;
+  summary: Fixed<string>;
+  created_at: Fixed<number>;
+}
+
+/** What the model has read of a workspace, so that it overwrites nothing that it does not know. */
+export interface WorkspaceReadsTable {
+  session_id: Fixed<string>;
+  path: Fixed<string>;
+  sha256: string;
+}
+
+/** A file of a workspace as it was before a run first changed it; `before_text` null: it did not exist. */
+export interface WorkspaceChangesTable {
+  run_id: Fixed<string>;
+  session_id: Fixed<string>;
+  path: Fixed<string>;
+  before_text: Fixed<string | null>;
+  /** As the run left it; null: removed. */
+  after_sha256: string | null;
+  created_at: Fixed<number>;
+  reverted_at: Generated<number | null>;
+}
+
+/** Tools of other servers as they described themselves, and the description that was accepted. */
+export interface McpToolsTable {
+  server: Fixed<string>;
+  tool: Fixed<string>;
+  fingerprint: string;
+  accepted_fingerprint: string | null;
+  accepted_by: string | null;
+  accepted_at: number | null;
+  seen_at: number;
 }

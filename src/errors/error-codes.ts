@@ -14,9 +14,11 @@ export const ERROR_CODES = {
   not_acceptable: { status: 406, title: 'The stream is sent as text/event-stream only' },
   conflict: { status: 409, title: 'It exists already' },
   session_busy: { status: 409, title: 'The session has an active run' },
+  approval_expired: { status: 410, title: 'The time to decide is over' },
   payload_too_large: { status: 413, title: 'The body is too large' },
   unsupported_media_type: { status: 415, title: 'The content type is not supported' },
   idempotency_mismatch: { status: 422, title: 'The Idempotency-Key was used with another body' },
+  budget_exceeded: { status: 429, title: 'A budget is used up' },
   too_many_requests: { status: 429, title: 'Too many requests' },
   internal: { status: 500, title: 'The server failed' },
   not_implemented: { status: 501, title: 'This is not built yet' },
@@ -27,6 +29,9 @@ export const ERROR_CODES = {
   model_failed: { status: 502, title: 'The model failed' },
   run_timeout: { status: 504, title: 'The run took too long' },
   max_turns: { status: 500, title: 'The run used all its turns' },
+  max_tool_calls: { status: 500, title: 'The run used all its tool calls' },
+  repeated_calls: { status: 500, title: 'The model repeats itself' },
+  invalid_calls: { status: 502, title: 'The model sends calls that cannot be read' },
   truncated: { status: 502, title: 'The answer was cut off' },
 } as const satisfies Record<string, { status: number; title: string }>;
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { ModelUsage } from './language-model.js';
-import { costUsd } from './prices.js';
+import { costMicroUsd as microUsd } from './prices.js';
 
 const used = (usage: Partial<ModelUsage>): ModelUsage => ({
   input_tokens: 0,
@@ -11,7 +11,12 @@ const used = (usage: Partial<ModelUsage>): ModelUsage => ({
 });
 const MILLION = 1_000_000;
 
-describe('costUsd', () => {
+function inUsd(...call: Parameters<typeof microUsd>): number | null {
+  const cost = microUsd(...call);
+  return cost === null ? null : cost / MILLION;
+}
+
+describe('costMicroUsd', () => {
   it('adds input, output, cache writes and cache reads', () => {
     const usage = used({
       input_tokens: 1000,
@@ -20,7 +25,7 @@ describe('costUsd', () => {
       cache_creation_input_tokens: 2000,
     });
 
-    expect(costUsd('claude-opus-5-5', usage)).toBe(0.018);
+    expect(inUsd('claude-opus-5-5', usage)).toBe(0.018);
   });
 
   it.each([
@@ -32,32 +37,32 @@ describe('costUsd', () => {
     ['claude-haiku-4-5', 1, 5],
     ['agentline-offline', 0, 0],
   ])('takes for a million tokens of %s %d USD in and %d out', (model, input, output) => {
-    expect(costUsd(model, used({ input_tokens: MILLION }))).toBe(input);
-    expect(costUsd(model, used({ output_tokens: MILLION }))).toBe(output);
+    expect(inUsd(model, used({ input_tokens: MILLION }))).toBe(input);
+    expect(inUsd(model, used({ output_tokens: MILLION }))).toBe(output);
   });
 
   it.each(['claude-opus-5-5-20261001', 'claude-opus', 'llama', ''])('knows no price of %j', (model) => {
-    expect(costUsd(model, used({ input_tokens: 1 }))).toBeNull();
+    expect(inUsd(model, used({ input_tokens: 1 }))).toBeNull();
   });
 
   it('takes the price of the day', () => {
     const usage = used({ cache_read_input_tokens: MILLION });
 
-    expect(costUsd('claude-sonnet-5-5', usage, new Date('2026-10-06T23:59:59Z'))).toBe(0.2);
-    expect(costUsd('claude-sonnet-5-5', usage, new Date('2026-10-07T00:00:00Z'))).toBe(0.1);
+    expect(inUsd('claude-sonnet-5-5', usage, new Date('2026-10-06T23:59:59Z'))).toBe(0.2);
+    expect(inUsd('claude-sonnet-5-5', usage, new Date('2026-10-07T00:00:00Z'))).toBe(0.1);
   });
 
   it('takes another price for long prompts, counting what came from the cache', () => {
-    expect(costUsd('claude-haiku-5-5', used({ input_tokens: 100_000 }))).toBe(0.01);
-    expect(costUsd('claude-haiku-5-5', used({ input_tokens: 100_001 }))).toBe(0.050001);
-    expect(costUsd('claude-haiku-5-5', used({ input_tokens: 1, cache_read_input_tokens: 100_000 }))).toBe(
+    expect(inUsd('claude-haiku-5-5', used({ input_tokens: 100_000 }))).toBe(0.01);
+    expect(inUsd('claude-haiku-5-5', used({ input_tokens: 100_001 }))).toBe(0.050001);
+    expect(inUsd('claude-haiku-5-5', used({ input_tokens: 1, cache_read_input_tokens: 100_000 }))).toBe(
       0.005001,
     );
   });
 
   it('rounds to the millionth, and stays exact for any number of tokens', () => {
-    expect(costUsd('claude-opus-5-5', used({ cache_read_input_tokens: 2 }))).toBe(0);
-    expect(costUsd('claude-opus-5-5', used({ cache_read_input_tokens: 3 }))).toBe(0.000001);
-    expect(costUsd('claude-fable-5-1', used({ output_tokens: 999_999_999 }))).toBe(49_999.99995);
+    expect(inUsd('claude-opus-5-5', used({ cache_read_input_tokens: 2 }))).toBe(0);
+    expect(inUsd('claude-opus-5-5', used({ cache_read_input_tokens: 3 }))).toBe(0.000001);
+    expect(inUsd('claude-fable-5-1', used({ output_tokens: 999_999_999 }))).toBe(49_999.99995);
   });
 });

@@ -40,11 +40,11 @@ const ROWS: PriceRow[] = [
 ];
 
 /**
- * What one call of a model cost, in USD to the millionth, or null for a model without a known price.
+ * What one call of a model cost, in millionths of a USD, or null for a model without a known price.
  * Takes the usage of a single call: some prices depend on the length of its prompt. Add the costs, not the tokens.
  * @param at when the call was made
  */
-export function costUsd(model: string, usage: ModelUsage, at: Date = new Date()): number | null {
+export function costMicroUsd(model: string, usage: ModelUsage, at: Date = new Date()): number | null {
   const prompt = usage.input_tokens + usage.cache_read_input_tokens + usage.cache_creation_input_tokens;
   const price = ROWS.findLast(
     ({ models, from, above = -1 }) =>
@@ -56,7 +56,7 @@ export function costUsd(model: string, usage: ModelUsage, at: Date = new Date())
     BigInt(usage.output_tokens) * price.output +
     BigInt(usage.cache_creation_input_tokens) * price.cacheWrite +
     BigInt(usage.cache_read_input_tokens) * price.cacheRead;
-  return Number((millionths + 500_000n) / 1_000_000n) / 1_000_000;
+  return Number((millionths + 500_000n) / 1_000_000n);
 }
 
 function row(

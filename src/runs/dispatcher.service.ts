@@ -1,11 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Inject, Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
 import { hasCode } from '../errors/app-error.js';
-import { type HeldLease, LeaseKeeper } from './lease-keeper.js';
-import { LeaseRepository } from './lease.repository.js';
+import { type HeldLease, LeaseKeeper } from './queue/lease-keeper.js';
+import { LeaseRepository } from './queue/lease.repository.js';
 import { RunAttempts } from './run-attempts.service.js';
 import type { Run } from './run.js';
-import { RunStop } from './loop/run-stop.js';
+import { RunStop } from './run-stop.js';
 import { runsConfig, type RunsConfig } from './runs.config.js';
 
 /** How often a process looks for runs that nobody told it of, in milliseconds. */
@@ -211,7 +211,7 @@ export class Dispatcher implements OnApplicationBootstrap {
   /** Time counts from the first attempt on, by the database's clock, which the lease tells. */
   private remainingMs(run: Run): number {
     const now = (run.leaseUntil ?? 0) - this.config.LEASE_MS;
-    const used = run.startedAt === null ? 0 : now - run.startedAt;
+    const used = run.startedAt === null ? 0 : now - run.startedAt - run.waitedMs;
     return Math.max(0, this.config.RUN_TIMEOUT_MS - used);
   }
 }

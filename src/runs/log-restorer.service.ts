@@ -2,7 +2,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import { hasCode } from '../errors/app-error.js';
 import { formatEventId } from '../event-log/event-id.js';
 import { EventLog, type LogWriter } from '../event-log/event-log.js';
-import { costUsd } from '../model/prices.js';
+import { toUsd } from '../usage/cost.js';
 import { MessageRepository } from '../sessions/message.repository.js';
 import { introduction, isOpen, type Run, type RunOutcome } from './run.js';
 import { RunRepository } from './run.repository.js';
@@ -84,8 +84,7 @@ function failure(code: string) {
   return { type: 'error', data: { error, code, retryable: false } } as const;
 }
 
-function ending({ status, stopReason, usage, model, endedAt }: Run) {
-  const cost = costUsd(model, usage, new Date(endedAt ?? 0));
-  const data = { status: status as RunOutcome, stop_reason: stopReason, usage, cost_usd: cost };
+function ending({ status, stopReason, usage, cost }: Run) {
+  const data = { status: status as RunOutcome, stop_reason: stopReason, usage, cost_usd: toUsd(cost) };
   return { type: 'done', data } as const;
 }

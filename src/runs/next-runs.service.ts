@@ -3,7 +3,7 @@ import { Database } from '../database/database.js';
 import { SessionRepository } from '../sessions/session.repository.js';
 import type { Run } from './run.js';
 import { RunRepository } from './run.repository.js';
-import { SessionBell } from './session-bell.js';
+import { SessionBell } from './queue/session-bell.js';
 
 /**
  * Where other processes make runs too, who waits looks into the database this often, in milliseconds: rarely while

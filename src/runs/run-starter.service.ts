@@ -8,10 +8,10 @@ import type { Block } from '../sessions/message.js';
 import { MessageRepository } from '../sessions/message.repository.js';
 import type { Session } from '../sessions/session.js';
 import { SessionRepository } from '../sessions/session.repository.js';
-import { type IdempotencyKey, IdempotencyRepository } from './idempotency.repository.js';
-import { LeaseRepository } from './lease.repository.js';
+import { type IdempotencyKey, IdempotencyRepository } from './queue/idempotency.repository.js';
+import { LeaseRepository } from './queue/lease.repository.js';
 import { RunInputRepository } from './loop/run-input.repository.js';
-import { NO_USAGE } from './loop/usage.js';
+import { NO_USAGE } from '../usage/usage-sum.js';
 import { introduction, type Run } from './run.js';
 import { RunRepository } from './run.repository.js';
 

@@ -2,7 +2,8 @@ import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { onEachDatabase } from '../../test/support/databases.js';
 import { ADA, RunBench } from '../../test/support/runs/run-bench.js';
 import { newId } from '../database/ids.js';
-import { NO_USAGE } from './loop/usage.js';
+import { NO_USAGE } from '../usage/usage-sum.js';
+import { NO_COST } from '../usage/cost.js';
 import type { Run, RunEnd } from './run.js';
 
 const USAGE = { ...NO_USAGE, input_tokens: 5, model_calls: 1 };
@@ -13,6 +14,7 @@ const ending = (run: Run): RunEnd => ({
   stopReason: 'end_turn',
   errorCode: null,
   usage: USAGE,
+  cost: NO_COST,
   lastEventId: `${run.id}.${run.attempt}.9`,
 });
 
@@ -46,6 +48,11 @@ onEachDatabase('runs', (open) => {
 
     expect(first).toEqual({
       id: first.id,
+      agent: null,
+      parent: null,
+      rootRunId: first.id,
+      waitedMs: 0,
+      cost: NO_COST,
       inputs: 0,
       tenantId: 'default',
       userId: 'usr_ada',
@@ -126,7 +133,7 @@ onEachDatabase('runs', (open) => {
   it('move their checkpoint together with the message it belongs to', async () => {
     const run = await bench.begin();
 
-    await bench.runs.checkpoint(run, { seq: 7, turns: 1, usage: USAGE }, (on) =>
+    await bench.runs.checkpoint(run, { seq: 7, turns: 1, usage: USAGE, cost: NO_COST }, (on) =>
       bench.messages.append(on, answer(run)),
     );
 
@@ -137,7 +144,7 @@ onEachDatabase('runs', (open) => {
   it('move nothing when the message cannot be stored', async () => {
     const run = await bench.begin();
 
-    const failing = bench.runs.checkpoint(run, { seq: 7, turns: 1, usage: USAGE }, (on) =>
+    const failing = bench.runs.checkpoint(run, { seq: 7, turns: 1, usage: USAGE, cost: NO_COST }, (on) =>
       bench.messages.append(on, answer(run, 0)),
     );
 
@@ -170,7 +177,7 @@ onEachDatabase('runs', (open) => {
     const stale = await bench.begin();
     await bench.takeOver(stale);
 
-    const checkpoint = bench.runs.checkpoint(stale, { seq: 7, turns: 9, usage: USAGE }, (on) =>
+    const checkpoint = bench.runs.checkpoint(stale, { seq: 7, turns: 9, usage: USAGE, cost: NO_COST }, (on) =>
       bench.messages.append(on, answer(stale)),
     );
     await expect(checkpoint).rejects.toMatchObject({ code: 'fenced' });
@@ -195,7 +202,7 @@ onEachDatabase('runs', (open) => {
       await bench.expire(run.id);
       const [checkpoint, next] = await Promise.all([
         Promise.allSettled([
-          bench.runs.checkpoint(run, { seq: round, turns: round, usage: USAGE }, (on) =>
+          bench.runs.checkpoint(run, { seq: round, turns: round, usage: USAGE, cost: NO_COST }, (on) =>
             bench.messages.append(on, answer(run, round)),
           ),
         ]),

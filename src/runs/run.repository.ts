@@ -5,6 +5,7 @@ import { Database, type Queryable } from '../database/database.js';
 import type { RunsTable } from '../database/schema.js';
 import { AppError } from '../errors/app-error.js';
 import type { RunStatus, Usage } from '../event-log/run-event.js';
+import type { Cost } from '../usage/cost.js';
 import type { Run, RunEnd } from './run.js';
 
 export interface NewRun {
@@ -15,6 +16,9 @@ export interface NewRun {
   principal: Run['principal'];
   onDisconnect: Run['onDisconnect'];
   usage: Usage;
+  agent?: string | null;
+  parent?: Run['parent'];
+  rootRunId?: string;
   /** The process that makes it, and for how long it alone may begin it. */
   holder: string;
   leaseMs: number;
@@ -53,6 +57,10 @@ export class RunRepository {
         on_disconnect: run.onDisconnect,
         watched_until: run.onDisconnect === 'cancel' ? this.soon : null,
         usage_json: JSON.stringify(run.usage),
+        agent: run.agent ?? null,
+        parent_run_id: run.parent?.runId ?? null,
+        parent_call_id: run.parent?.callId ?? null,
+        root_run_id: run.rootRunId ?? null,
         created_at: now,
       })
       .returningAll()
@@ -149,7 +157,7 @@ export class RunRepository {
    */
   async checkpoint(
     run: Run,
-    progress: { seq: number; turns: number; usage: Usage },
+    progress: { seq: number; turns: number; usage: Usage; cost: Cost },
     work: (on: Queryable) => Promise<void>,
   ): Promise<number> {
     return this.database.transaction(async (trx) => {
@@ -159,6 +167,7 @@ export class RunRepository {
           checkpoint_seq: progress.seq,
           turns: progress.turns,
           usage_json: JSON.stringify(progress.usage),
+          ...costColumns(progress.cost),
         })
         .where('id', '=', run.id)
         .where('attempt', '=', run.attempt)
@@ -180,6 +189,7 @@ export class RunRepository {
           stop_reason: end.stopReason,
           error_code: end.errorCode,
           usage_json: JSON.stringify(end.usage),
+          ...costColumns(end.cost),
           last_event_id: end.lastEventId,
           lease_until: null,
           ended_at: sql<number>`coalesce(ended_at, ${this.database.now})`,
@@ -237,6 +247,10 @@ function fenced(): AppError {
   return new AppError('fenced', 'Another process has taken this run over.');
 }
 
+function costColumns({ microUsd, isKnown }: Cost) {
+  return { cost_micro_usd: microUsd, cost_unknown: isKnown ? 0 : 1 };
+}
+
 export function toRun(row: Selectable<RunsTable>): Run {
   return {
     id: row.id,
@@ -261,5 +275,11 @@ export function toRun(row: Selectable<RunsTable>): Run {
     startedAt: row.started_at,
     endedAt: row.ended_at,
     inputs: row.inputs,
+    agent: row.agent,
+    parent:
+      row.parent_run_id === null ? null : { runId: row.parent_run_id, callId: row.parent_call_id ?? '' },
+    rootRunId: row.root_run_id ?? row.id,
+    waitedMs: row.waited_ms,
+    cost: { microUsd: row.cost_micro_usd, isKnown: row.cost_unknown === 0 },
   };
 }

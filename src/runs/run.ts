@@ -1,5 +1,6 @@
 import type { RunEvent, RunStatus, Usage } from '../event-log/run-event.js';
 import type { ToolContext } from '../tools/tool.js';
+import type { Cost } from '../usage/cost.js';
 
 /** The work started by one user message. Times are milliseconds since 1970 by the database's clock. */
 export interface Run {
@@ -32,6 +33,15 @@ export interface Run {
   endedAt: number | null;
   /** Messages that were sent to it while it worked. */
   inputs: number;
+  /** Name of its profile; null: the default. */
+  agent: string | null;
+  /** The run and the tool call that started it; null when a person did. */
+  parent: { runId: string; callId: string } | null;
+  /** The run of a person at the top of it; its own id when a person started it. */
+  rootRunId: string;
+  /** Milliseconds that it has waited for decisions. */
+  waitedMs: number;
+  cost: Cost;
 }
 
 export type RunOutcome = 'completed' | 'failed' | 'cancelled';
@@ -42,6 +52,7 @@ export interface RunEnd {
   stopReason: string | null;
   errorCode: string | null;
   usage: Usage;
+  cost: Cost;
   lastEventId: string;
 }
 

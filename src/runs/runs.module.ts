@@ -6,10 +6,10 @@ import { modelConfig } from '../model/model.config.js';
 import { SessionsModule } from '../sessions/sessions.module.js';
 import { ToolsModule } from '../tools/tools.module.js';
 import { Dispatcher } from './dispatcher.service.js';
-import { IdempotencyRepository } from './idempotency.repository.js';
-import { LeaseRepository } from './lease.repository.js';
+import { IdempotencyRepository } from './queue/idempotency.repository.js';
+import { LeaseRepository } from './queue/lease.repository.js';
 import { RunListeners } from './listeners/run-listeners.service.js';
-import { AgentLoopFactory, LoopStores } from './loop/agent-loop-factory.service.js';
+import { AgentLoopFactory, LoopStores, LoopTools } from './loop/agent-loop-factory.service.js';
 import { LogRestorer } from './log-restorer.service.js';
 import { RunInputRepository } from './loop/run-input.repository.js';
 import { ToolLedgerRepository } from './loop/tool-ledger.repository.js';
@@ -36,6 +36,7 @@ import { RunsService } from './runs.service.js';
     ToolLedgerRepository,
     RunInputRepository,
     LoopStores,
+    LoopTools,
     AgentLoopFactory,
     LogRestorer,
     RunListeners,

@@ -11,7 +11,7 @@ import {
   toolUse,
   untilAborted,
 } from '../../test/support/runs/scripted-model.js';
-import { NO_USAGE } from './loop/usage.js';
+import { NO_USAGE } from '../usage/usage-sum.js';
 
 const BOB = { ...ADA, userId: 'usr_bob' };
 

@@ -21,8 +21,9 @@ function callerOf(call: Call, options: Partial<ToolOptions> = {}) {
     'Spec.act',
   );
   const unexpected: unknown[] = [];
-  const caller = new ToolCaller(registry, (error, tool) => unexpected.push([tool, error]));
-  return { caller, unexpected };
+  const caller = new ToolCaller((error, tool) => unexpected.push([tool, error]));
+  const tools = registry.select('all');
+  return { caller, tools, unexpected };
 }
 
 function contextWith(signal: AbortSignal = new AbortController().signal): ToolContext {
@@ -33,8 +34,11 @@ function contextWith(signal: AbortSignal = new AbortController().signal): ToolCo
     toolCallId: 'toolu_1',
     idempotencyKey: 'run_1.toolu_1',
     signal,
+    startAgent: noAgent,
   };
 }
+
+const noAgent = () => Promise.reject(new Error('no agent'));
 
 const ARGS = { city: 'Bonn' };
 const LIMITS = { timeoutMs: 5_000 };
@@ -42,7 +46,8 @@ const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 
 const never = () => new Promise<never>(() => undefined);
 
 function act(call: Call, options: Partial<ToolOptions> = {}): Promise<ToolOutcome> {
-  return callerOf(call, options).caller.call('act', ARGS, contextWith(), LIMITS);
+  const { caller, tools } = callerOf(call, options);
+  return caller.call(tools, 'act', ARGS, contextWith(), LIMITS);
 }
 
 async function timed<T>(work: Promise<T>): Promise<{ value: T; ms: number }> {
@@ -54,10 +59,10 @@ async function timed<T>(work: Promise<T>): Promise<{ value: T; ms: number }> {
 describe('ToolCaller', () => {
   it('calls the tool with parsed arguments and the context', async () => {
     const seen: unknown[] = [];
-    const { caller } = callerOf((args, context) => seen.push(args, context), {
+    const { caller, tools } = callerOf((args, context) => seen.push(args, context), {
       input: z.object({ city: z.string().trim() }),
     });
-    await caller.call('act', { city: ' Bonn ', more: 1 }, contextWith(), LIMITS);
+    await caller.call(tools, 'act', { city: ' Bonn ', more: 1 }, contextWith(), LIMITS);
     expect(seen).toEqual([{ city: 'Bonn' }, { ...contextWith(), signal: expect.any(AbortSignal) }]);
   });
 
@@ -67,16 +72,16 @@ describe('ToolCaller', () => {
   });
 
   it('answers an unknown tool with the names of those that exist', async () => {
-    const { caller } = callerOf(() => 1);
-    expect(await caller.call('fly', ARGS, contextWith(), LIMITS)).toEqual({
+    const { caller, tools } = callerOf(() => 1);
+    expect(await caller.call(tools, 'fly', ARGS, contextWith(), LIMITS)).toEqual({
       result: 'There is no tool "fly". Available: act.',
       isError: true,
     });
   });
 
   it('answers arguments that are no JSON with their raw text, and does not call the tool', async () => {
-    const { caller, unexpected } = callerOf(() => expect('the tool').toBe('not called'));
-    expect(await caller.call('act', { INVALID_JSON: '{"city": "Bo' }, contextWith(), LIMITS)).toEqual({
+    const { caller, tools, unexpected } = callerOf(() => expect('the tool').toBe('not called'));
+    expect(await caller.call(tools, 'act', { INVALID_JSON: '{"city": "Bo' }, contextWith(), LIMITS)).toEqual({
       result: 'The arguments are not valid JSON. Received: {"city": "Bo',
       isError: true,
     });
@@ -84,23 +89,24 @@ describe('ToolCaller', () => {
   });
 
   it('answers arguments that do not fit with the path of each problem', async () => {
-    const { caller } = callerOf(() => 1);
-    expect(await caller.call('act', { days: [1, 'x'] }, contextWith(), LIMITS)).toEqual({
+    const { caller, tools } = callerOf(() => 1);
+    expect(await caller.call(tools, 'act', { days: [1, 'x'] }, contextWith(), LIMITS)).toEqual({
       result:
         'The arguments do not fit:\n' +
         '- city: Invalid input: expected string, received undefined\n' +
         '- days.1: Invalid input: expected number, received string',
       isError: true,
     });
-    expect(await caller.call('act', 'Bonn', contextWith(), LIMITS)).toEqual({
+    expect(await caller.call(tools, 'act', 'Bonn', contextWith(), LIMITS)).toEqual({
       result: 'The arguments do not fit:\n- (arguments): Invalid input: expected object, received string',
       isError: true,
     });
   });
 
   it('names twenty problems at most', async () => {
-    const { caller } = callerOf(() => 1);
+    const { caller, tools } = callerOf(() => 1);
     const { result } = await caller.call(
+      tools,
       'act',
       { days: Array.from({ length: 1000 }, () => 'x') },
       contextWith(),
@@ -114,8 +120,11 @@ describe('ToolCaller', () => {
     ['a ToolError', new ToolError('There is no such city.'), 'There is no such city.'],
     ['an AppError', new AppError('not_found', 'There is no such invoice.'), 'There is no such invoice.'],
   ])('tells the model the message of %s', async (_what, error, message) => {
-    const { caller, unexpected } = callerOf(() => Promise.reject(error));
-    expect(await caller.call('act', ARGS, contextWith(), LIMITS)).toEqual({ result: message, isError: true });
+    const { caller, tools, unexpected } = callerOf(() => Promise.reject(error));
+    expect(await caller.call(tools, 'act', ARGS, contextWith(), LIMITS)).toEqual({
+      result: message,
+      isError: true,
+    });
     expect(unexpected).toEqual([]);
   });
 
@@ -132,8 +141,8 @@ describe('ToolCaller', () => {
       () => Promise.reject(thrown),
     ];
     for (const call of failing) {
-      const { caller, unexpected } = callerOf(call);
-      const outcome = await caller.call('act', ARGS, contextWith(), LIMITS);
+      const { caller, tools, unexpected } = callerOf(call);
+      const outcome = await caller.call(tools, 'act', ARGS, contextWith(), LIMITS);
       expect(outcome).toEqual({ result: 'The tool failed.', isError: true });
       expect(unexpected).toEqual([['act', thrown]]);
     }
@@ -166,19 +175,19 @@ describe('ToolCaller', () => {
   });
 
   it('gives a tool without a time of its own the time of the run', async () => {
-    const { caller } = callerOf(never);
-    const { result } = await caller.call('act', ARGS, contextWith(), { timeoutMs: 20 });
+    const { caller, tools } = callerOf(never);
+    const { result } = await caller.call(tools, 'act', ARGS, contextWith(), { timeoutMs: 20 });
     expect(result).toBe('The tool did not end within 20 ms. Whether it took effect is not known.');
   });
 
   it('gives the same answer when the tool obeys the signal by throwing', async () => {
-    const { caller, unexpected } = callerOf(
+    const { caller, tools, unexpected } = callerOf(
       (_args, { signal }) =>
         new Promise((_resolve, reject) =>
           signal.addEventListener('abort', () => reject(new Error('aborted'))),
         ),
     );
-    const { result } = await caller.call('act', ARGS, contextWith(), { timeoutMs: 20 });
+    const { result } = await caller.call(tools, 'act', ARGS, contextWith(), { timeoutMs: 20 });
     expect(result).toBe('The tool did not end within 20 ms. Whether it took effect is not known.');
     expect(unexpected).toEqual([]);
   });
@@ -197,12 +206,12 @@ describe('ToolCaller', () => {
   it('ends at once when the run is aborted, whatever the tool does', async () => {
     const run = new AbortController();
     let signal: AbortSignal | undefined;
-    const { caller } = callerOf((_args, context) => {
+    const { caller, tools } = callerOf((_args, context) => {
       signal = context.signal;
       queueMicrotask(() => run.abort('cancelled by user'));
       return never();
     });
-    const { value, ms } = await timed(caller.call('act', ARGS, contextWith(run.signal), LIMITS));
+    const { value, ms } = await timed(caller.call(tools, 'act', ARGS, contextWith(run.signal), LIMITS));
     expect(value).toEqual({
       result: 'The call was cancelled before it ended. Whether it took effect is not known.',
       isError: true,
@@ -212,8 +221,8 @@ describe('ToolCaller', () => {
   });
 
   it('does not begin a call of a run that is aborted already', async () => {
-    const { caller, unexpected } = callerOf(() => expect('the tool').toBe('not called'));
-    expect(await caller.call('act', ARGS, contextWith(AbortSignal.abort()), LIMITS)).toEqual({
+    const { caller, tools, unexpected } = callerOf(() => expect('the tool').toBe('not called'));
+    expect(await caller.call(tools, 'act', ARGS, contextWith(AbortSignal.abort()), LIMITS)).toEqual({
       result: 'The call was cancelled before it began.',
       isError: true,
     });
@@ -222,17 +231,17 @@ describe('ToolCaller', () => {
 
   it('leaves no timer, and no listener on the signal of the run', async () => {
     const run = new AbortController();
-    const { caller } = callerOf(() => 1);
+    const { caller, tools } = callerOf(() => 1);
     const before = timers();
-    await caller.call('act', ARGS, contextWith(run.signal), LIMITS);
+    await caller.call(tools, 'act', ARGS, contextWith(run.signal), LIMITS);
     expect(timers()).toBe(before);
     expect(getEventListeners(run.signal, 'abort')).toHaveLength(0);
   });
 
   it('does not crash the process when a tool fails after its time', async () => {
     const late = Promise.withResolvers<never>();
-    const { caller, unexpected } = callerOf(() => late.promise);
-    await caller.call('act', ARGS, contextWith(), { timeoutMs: 10 });
+    const { caller, tools, unexpected } = callerOf(() => late.promise);
+    await caller.call(tools, 'act', ARGS, contextWith(), { timeoutMs: 10 });
     late.reject(new Error('too late'));
     await new Promise(setImmediate);
     expect(unexpected).toEqual([]);

@@ -2,7 +2,7 @@ import { AppError } from '../errors/app-error.js';
 import { boundedResult } from './bounded-result.js';
 import { cutText } from './cut-text.js';
 import { ToolError } from './tool-error.js';
-import type { ToolRegistry } from './tool-registry.js';
+import type { ToolSet } from './tool-set.js';
 import type { RegisteredTool, ToolContext } from './tool.js';
 
 /** How a call ended. `result` is a JSON value of about 100 KiB at most; with `isError` it is a text. */
@@ -27,26 +27,24 @@ const CANCELLED = failure('The call was cancelled before it ended. Whether it to
 
 /** Calls tools on behalf of a model: whatever the tool does, the answer is an outcome, in time and of bounded size. */
 export class ToolCaller {
-  constructor(
-    private readonly registry: ToolRegistry,
-    private readonly onUnexpected: UnexpectedToolError,
-  ) {}
+  constructor(private readonly onUnexpected: UnexpectedToolError) {}
 
   /**
-   * Calls a tool with the arguments that a model sent, or with `{ INVALID_JSON: raw }` when they were no JSON.
+   * Calls one of `tools` with the arguments that a model sent, or with `{ INVALID_JSON: raw }` when they were no JSON.
    *
    * `context.signal` is the run's: when it is aborted the call ends at once. The tool is given a signal of its own
    * that is aborted then and at the end of its time; a tool that does not listen is left behind.
    * @returns the outcome; never rejects.
    */
   async call(
+    tools: ToolSet,
     name: string,
     args: unknown,
     context: ToolContext,
     limits: ToolCallLimits,
   ): Promise<ToolOutcome> {
-    const tool = this.registry.find(name);
-    if (tool === undefined) return failure(`There is no tool "${name}". ${this.available()}`);
+    const tool = tools.find(name);
+    if (tool === undefined) return failure(`There is no tool "${name}". ${available(tools)}`);
     const raw = invalidJson(args);
     if (raw !== undefined) return failure(`The arguments are not valid JSON. Received: ${raw}`);
     if (context.signal.aborted) return NOT_BEGUN;
@@ -91,11 +89,11 @@ export class ToolCaller {
       return failure('The tool failed.');
     }
   }
+}
 
-  private available(): string {
-    const names = this.registry.list().map((tool) => tool.options.name);
-    return names.length === 0 ? 'No tool is available.' : `Available: ${names.join(', ')}.`;
-  }
+function available(tools: ToolSet): string {
+  const names = tools.names();
+  return names.length === 0 ? 'No tool is available.' : `Available: ${names.join(', ')}.`;
 }
 
 function failure(text: string): ToolOutcome {

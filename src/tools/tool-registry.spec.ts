@@ -22,9 +22,9 @@ describe('ToolRegistry', () => {
     const registry = new ToolRegistry();
     const weather = tool({ name: 'weather' });
     registry.register(weather, 'Weather.now');
-    expect(registry.find('weather')).toBe(weather);
-    expect(registry.find('Weather')).toBeUndefined();
-    expect(registry.find('__proto__')).toBeUndefined();
+    expect(registry.select('all').find('weather')).toBe(weather);
+    expect(registry.select('all').find('Weather')).toBeUndefined();
+    expect(registry.select('all').find('__proto__')).toBeUndefined();
   });
 
   it('describes the arguments as JSON Schema of what the model sends', () => {

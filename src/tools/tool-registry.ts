@@ -1,12 +1,6 @@
 import { z } from 'zod';
-import type { RegisteredTool, ToolOptions } from './tool.js';
-
-/** A tool as a model is told of it; `input_schema` is JSON Schema (draft 2020-12) of the arguments object. */
-export interface ToolDescription {
-  name: string;
-  description: string;
-  input_schema: Record<string, unknown>;
-}
+import { ToolSet } from './tool-set.js';
+import type { RegisteredTool, ToolDescription, ToolOptions } from './tool.js';
 
 interface Entry {
   readonly tool: RegisteredTool;
@@ -37,7 +31,7 @@ export class ToolRegistry {
     if (other !== undefined) {
       throw new Error(`Two tools are named "${name}": ${other.place} and ${place}. Rename one of them.`);
     }
-    this.entries.set(name, { tool, place, spec: describe(tool.options, place) });
+    this.entries.set(name, { tool, place, spec: describe(tool, place) });
     this.sorted = [...this.entries.values()].toSorted((a, b) =>
       a.tool.options.name < b.tool.options.name ? -1 : 1,
     );
@@ -47,14 +41,28 @@ export class ToolRegistry {
     return this.sorted.map((entry) => entry.tool);
   }
 
-  find(name: string): RegisteredTool | undefined {
-    return this.entries.get(name)?.tool;
+  /**
+   * The tools with these names; a name that ends in `*` stands for all that begin like it. Names of tools that are
+   * not there are passed over: a tool server may be away.
+   */
+  select(wanted: 'all' | readonly string[]): ToolSet {
+    const isWanted = ({ tool }: Entry): boolean =>
+      wanted === 'all' || wanted.some((pattern) => fits(tool.options.name, pattern));
+    const entries = this.sorted.filter(isWanted);
+    return new ToolSet(
+      entries.map(({ tool }) => tool),
+      entries.map(({ spec }) => spec),
+    );
   }
 
   /** All tools as a model is told of them, always the same objects. */
   specs(): ToolDescription[] {
     return this.sorted.map((entry) => entry.spec);
   }
+}
+
+function fits(name: string, pattern: string): boolean {
+  return pattern.endsWith('*') ? name.startsWith(pattern.slice(0, -1)) : name === pattern;
 }
 
 function problemOf(options: ToolOptions): string | undefined {
@@ -67,7 +75,9 @@ function problemOf(options: ToolOptions): string | undefined {
   return `has the timeout ${timeoutMs}: it takes milliseconds from 1 to ${MAX_TIMEOUT_MS}`;
 }
 
-function describe({ name, description, input }: ToolOptions, place: string): ToolDescription {
+function describe({ options, inputSchema }: RegisteredTool, place: string): ToolDescription {
+  const { name, description, input } = options;
+  if (inputSchema !== undefined) return { name, description, input_schema: inputSchema };
   try {
     const { $schema: _, ...schema } = z.toJSONSchema(input, { io: 'input', target: 'draft-2020-12' });
     return { name, description, input_schema: schema };

@@ -12,7 +12,39 @@ export interface ToolContext {
   idempotencyKey: string;
   /** Aborted on cancel, timeout and shutdown: stop the work and let it throw. */
   signal: AbortSignal;
+  /**
+   * Has another agent work on a task of its own, as a run that everybody who may see this one can follow, and waits
+   * for its end. Called again for the same call, after a crash, it finds the same run. Ends with this run.
+   * @throws ToolError for an agent that is not known, and when agents are nested too deeply.
+   */
+  startAgent(request: SubAgentRequest): Promise<SubAgentResult>;
 }
+
+export interface SubAgentRequest {
+  /** Name of a profile; `general` when not given. */
+  agent?: string | undefined;
+  prompt: string;
+  /** Tells several sub-agents of one call apart. */
+  key?: string | undefined;
+}
+
+export interface SubAgentResult {
+  runId: string;
+  status: 'completed' | 'failed' | 'cancelled';
+  /** What it said last. */
+  text: string;
+}
+
+/**
+ * Whether a person has to allow a call before it is made. A function gets the checked arguments, and `true` means
+ * `always`; one that throws counts as `always`.
+ */
+export type ToolApproval<A = unknown> =
+  | 'always'
+  | 'never'
+  | ((args: A, principal: ToolContext['principal']) => ApprovalAnswer | Promise<ApprovalAnswer>);
+
+type ApprovalAnswer = 'always' | 'never' | boolean;
 
 export interface ToolOptions<I extends z.ZodObject = z.ZodObject> {
   /** What the model calls it: letters, digits, `_` and `-`, 64 at most. Unique in the application. */
@@ -28,11 +60,22 @@ export interface ToolOptions<I extends z.ZodObject = z.ZodObject> {
   idempotent?: boolean;
   /** Milliseconds after which the call is aborted; `TOOL_TIMEOUT_MS` when not given. */
   timeoutMs?: number;
+  /** `never` when not given. The profile of an agent may ask for more, never for less. */
+  approval?: ToolApproval<z.output<I>>;
 }
 
 /** A tool as the registry holds it. */
 export interface RegisteredTool {
   readonly options: ToolOptions;
+  /** JSON Schema that the model is told, where it is not made from `options.input`. */
+  readonly inputSchema?: Record<string, unknown>;
   /** Checks nothing: the arguments are parsed by `options.input` already. Throws what the tool throws. */
   call(args: unknown, context: ToolContext): Promise<unknown>;
+}
+
+/** A tool as a model is told of it; `input_schema` is JSON Schema (draft 2020-12) of the arguments object. */
+export interface ToolDescription {
+  name: string;
+  description: string;
+  input_schema: Record<string, unknown>;
 }

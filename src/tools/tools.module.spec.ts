@@ -29,6 +29,7 @@ const context: ToolContext = {
   toolCallId: 'toolu_1',
   idempotencyKey: 'run_1.toolu_1',
   signal: new AbortController().signal,
+  startAgent: () => Promise.reject(new Error('no agent')),
 };
 
 let app: TestingModule | undefined;
@@ -63,7 +64,9 @@ describe('ToolsModule', () => {
     const started = await start(moduleNamed('AcmeModule', { providers: [InvoiceTool] }));
     const outcome = await started
       .get(ToolCaller)
-      .call('find_invoice', { number: '7' }, context, { timeoutMs: 1000 });
+      .call(started.get(ToolRegistry).select('all'), 'find_invoice', { number: '7' }, context, {
+        timeoutMs: 1000,
+      });
     expect(outcome).toEqual({ result: { number: '7', status: 'paid', owner: 'usr_1' }, isError: false });
   });
 
@@ -71,7 +74,7 @@ describe('ToolsModule', () => {
     @Controller()
     class InvoiceController extends InvoiceTool {}
     const started = await start(moduleNamed('AcmeModule', { controllers: [InvoiceController] }));
-    expect(started.get(ToolRegistry).find('find_invoice')?.options.idempotent).toBe(true);
+    expect(started.get(ToolRegistry).select('all').find('find_invoice')?.options.idempotent).toBe(true);
   });
 
   it('counts one object behind two tokens once', async () => {
@@ -84,7 +87,9 @@ describe('ToolsModule', () => {
   it('calls built-in tools', async () => {
     const started = await start();
     const call = (name: string, args: unknown) =>
-      started.get(ToolCaller).call(name, args, context, { timeoutMs: 1000 });
+      started
+        .get(ToolCaller)
+        .call(started.get(ToolRegistry).select('all'), name, args, context, { timeoutMs: 1000 });
     expect(await call('calculate', { expression: '6 * 7' })).toEqual({
       result: { result: 42 },
       isError: false,

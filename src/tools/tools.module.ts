@@ -17,9 +17,8 @@ const logger = new Logger('Tools');
     ToolExplorerService,
     {
       provide: ToolCaller,
-      inject: [ToolRegistry],
-      useFactory: (registry: ToolRegistry) =>
-        new ToolCaller(registry, (error, tool, { runId, toolCallId }) =>
+      useFactory: () =>
+        new ToolCaller((error, tool, { runId, toolCallId }) =>
           logger.error({ err: error, tool, run_id: runId, tool_call_id: toolCallId }, 'A tool failed'),
         ),
     },

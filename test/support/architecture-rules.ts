@@ -12,7 +12,7 @@ export interface Rule {
 const FLOORS = [
   ['database', 'errors', 'telemetry'],
   ['auth', 'event-log'],
-  ['model', 'tools', 'sessions'],
+  ['model', 'tools', 'sessions', 'agents', 'usage'],
   ['runs'],
   ['agent'],
   ['formats', 'console', 'health', 'openapi'],

@@ -5,7 +5,7 @@ import { openSqlite } from '../../../test/support/databases.js';
 import { RunBench } from '../../../test/support/runs/run-bench.js';
 import type { LogWriter } from '../../event-log/event-log.js';
 import type { PlacedRunEvent, RunEvent } from '../../event-log/run-event.js';
-import { NO_USAGE } from '../loop/usage.js';
+import { NO_USAGE } from '../../usage/usage-sum.js';
 import { OnRunEvent } from '../on-run-event.decorator.js';
 import type { Run } from '../run.js';
 import { RunListeners } from './run-listeners.service.js';

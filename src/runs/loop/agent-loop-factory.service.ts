@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Inject, Injectable, Logger } from '@nestjs/common';
+import { ModuleRef } from '@nestjs/core';
 import { EventLog, type LogWriter } from '../../event-log/event-log.js';
 import { LanguageModel } from '../../model/language-model.js';
 import { modelConfig, type ModelConfig } from '../../model/model.config.js';
@@ -10,8 +11,9 @@ import { ToolRegistry } from '../../tools/tool-registry.js';
 import type { Run } from '../run.js';
 import { RunRepository } from '../run.repository.js';
 import { runsConfig, type RunsConfig } from '../runs.config.js';
+import { SubAgents } from '../sub-agents.js';
 import { AgentLoop, type LoopDependencies } from './agent-loop.js';
-import { patient } from './patient.js';
+import { patient } from '../../database/patient.js';
 import { RunInputRepository } from './run-input.repository.js';
 import { ToolLedgerRepository } from './tool-ledger.repository.js';
 
@@ -28,6 +30,15 @@ export class LoopStores {
   ) {}
 }
 
+/** What loops call. */
+@Injectable()
+export class LoopTools {
+  constructor(
+    readonly registry: ToolRegistry,
+    readonly caller: ToolCaller,
+  ) {}
+}
+
 /** Makes the loop for each claimed run. */
 @Injectable()
 export class AgentLoopFactory {
@@ -37,8 +48,8 @@ export class AgentLoopFactory {
   constructor(
     stores: LoopStores,
     model: LanguageModel,
-    registry: ToolRegistry,
-    caller: ToolCaller,
+    tools: LoopTools,
+    moduleRef: ModuleRef,
     @Inject(runsConfig.KEY) runs: RunsConfig,
     @Inject(modelConfig.KEY) models: ModelConfig,
   ) {
@@ -46,8 +57,9 @@ export class AgentLoopFactory {
       log: stores.log,
       ...patientStores(stores, runs.LEASE_MS),
       model,
-      registry,
-      caller,
+      registry: tools.registry,
+      caller: tools.caller,
+      subAgents: lazily(() => moduleRef.get(SubAgents, { strict: false })),
       limits: { maxTurns: runs.MAX_TURNS, toolTimeoutMs: runs.TOOL_TIMEOUT_MS, maxTokens: models.MAX_TOKENS },
       delay: (milliseconds, signal) => sleep(milliseconds, undefined, { signal }),
       random: Math.random,
@@ -58,6 +70,14 @@ export class AgentLoopFactory {
   create(run: Run, writer: LogWriter, signal: AbortSignal, isMoving: () => boolean): AgentLoop {
     return new AgentLoop(run, writer, signal, isMoving, this.dependencies);
   }
+}
+
+/** Sub-agents are runs, and so above the loop that starts them: found when they are needed. */
+function lazily(find: () => SubAgents): SubAgents {
+  return {
+    start: (...request) => find().start(...request),
+    endAll: (parentRunId) => find().endAll(parentRunId),
+  };
 }
 
 /** A run holds while the database is away, for as long as its lease could last. */

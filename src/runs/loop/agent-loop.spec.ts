@@ -16,7 +16,7 @@ import {
 import { ModelError } from '../../model/language-model.js';
 import { ToolError } from '../../tools/tool-error.js';
 import type { Run } from '../run.js';
-import { RunStop } from './run-stop.js';
+import { RunStop } from '../run-stop.js';
 
 const overloaded = (options: { retryAfterMs?: number } = {}) =>
   new ModelError('overloaded_error', 'Overloaded', { retryable: true, ...options });
@@ -237,7 +237,7 @@ describe('tools', () => {
 
   it('are told who asks, of what run, and a key that is the same for every execution', async () => {
     let seen: unknown;
-    bench.addTool('look', (args, { signal, ...context }) => {
+    bench.addTool('look', (args, { signal, startAgent: _, ...context }) => {
       seen = { args, context, aborted: signal.aborted };
     });
     const { run } = await play([saying([], [toolUse('a', 'look', { x: [1] })]), saying(['ok'])]);

@@ -1,12 +1,13 @@
 import type { EventLog, LogWriter } from '../../event-log/event-log.js';
 import { LogLost } from '../../event-log/log-lost.js';
-import type { Usage } from '../../event-log/run-event.js';
 import { AppError, hasCode } from '../../errors/app-error.js';
 import type { LanguageModel, ModelRequest } from '../../model/language-model.js';
 import type { MessageRepository } from '../../sessions/message.repository.js';
 import type { SessionRepository } from '../../sessions/session.repository.js';
 import type { ToolCaller } from '../../tools/tool-caller.js';
 import type { ToolRegistry } from '../../tools/tool-registry.js';
+import type { ToolSet } from '../../tools/tool-set.js';
+import type { Spent } from '../../usage/usage-sum.js';
 import { Conversation } from './conversation.js';
 import type { MessageDraft } from './message-draft.js';
 import { ModelTurn } from './model-turn.js';
@@ -14,7 +15,8 @@ import { nextStep, PAUSED, TRUNCATED } from './next-step.js';
 import { introduction, type Run } from '../run.js';
 import { RunEnding } from './run-ending.js';
 import type { RunRepository } from '../run.repository.js';
-import { RunStop, stopOf } from './run-stop.js';
+import { RunStop, stopOf } from '../run-stop.js';
+import type { SubAgents } from '../sub-agents.js';
 import { nothingShown, readShown, type Shown } from './takeover.js';
 import { rebuildEvents } from './rebuilt-events.js';
 import type { RunInputRepository } from './run-input.repository.js';
@@ -31,6 +33,7 @@ export interface LoopDependencies {
   inputs: RunInputRepository;
   registry: ToolRegistry;
   caller: ToolCaller;
+  subAgents: SubAgents;
   limits: { maxTurns: number; maxTokens: number; toolTimeoutMs: number };
   delay(milliseconds: number, signal: AbortSignal): Promise<void>;
   random(): number;
@@ -49,7 +52,8 @@ const MAX_CONTINUATIONS = 5;
 
 /** One attempt of a run, from its claim to `done`, or to the point where another process goes on. */
 export class AgentLoop {
-  private usage: Usage;
+  private spent: Spent;
+  private readonly tools: ToolSet;
   private turns: number;
   private pauses = 0;
   private shown: Shown = nothingShown();
@@ -67,7 +71,8 @@ export class AgentLoop {
     private readonly isMoving: () => boolean,
     private readonly dependencies: LoopDependencies,
   ) {
-    this.usage = run.usage;
+    this.spent = { usage: run.usage, cost: run.cost };
+    this.tools = dependencies.registry.select('all');
     this.turns = run.turns;
     this.ending = new RunEnding(run, writer, dependencies);
     const { runs, messages, inputs } = dependencies;
@@ -118,7 +123,8 @@ export class AgentLoop {
       const data = { after: this.shown.resetAfter, reason: 'taken_over' };
       await this.writer.append({ type: 'reset', data });
       // The call of the half turn was made too; what it used died with the process that made it.
-      this.usage = { ...this.usage, model_calls: this.usage.model_calls + 1, estimated: true };
+      const { usage } = this.spent;
+      this.spent.usage = { ...usage, model_calls: usage.model_calls + 1, estimated: true };
     }
     if (this.signal.aborted) throw stopOf(this.signal);
     await this.tellOwner();
@@ -159,14 +165,14 @@ export class AgentLoop {
       );
     }
     const { messages } = this.dependencies;
-    const turn = new ModelTurn(await this.request(), this.usage, {
+    const turn = new ModelTurn(await this.request(), this.spent, {
       ...this.dependencies,
       writer: this.writer,
       savePart: (id, place, position, text) => messages.savePart(id, place, position, text),
       signal: this.signal,
     });
     const { draft, stopReason, unfinished } = await turn.run().finally(() => {
-      this.usage = turn.usageSoFar;
+      this.spent = turn.spentSoFar;
     });
     if (stopReason === null) return this.keepPartial(draft);
     this.turns += 1;
@@ -180,7 +186,7 @@ export class AgentLoop {
   }
 
   private async request(): Promise<ModelRequest> {
-    const { limits, sessions, registry } = this.dependencies;
+    const { limits, sessions } = this.dependencies;
     const session = await sessions.find(this.run, this.run.sessionId);
     const messages = await this.conversation.whole();
     return {
@@ -190,7 +196,7 @@ export class AgentLoop {
       messages: messages
         .filter(({ content }) => content.length > 0)
         .map(({ role, content }) => ({ role, content })),
-      tools: registry.specs(),
+      tools: this.tools.specs(),
       maxTokens: limits.maxTokens,
     };
   }
@@ -206,12 +212,14 @@ export class AgentLoop {
   }
 
   private async useTools(calls: ToolUse[], signal: AbortSignal): Promise<void> {
-    const { limits } = this.dependencies;
+    const { limits, subAgents } = this.dependencies;
     const step = new ToolStep(this.run, {
       ...this.dependencies,
       writer: this.writer,
       signal,
+      tools: this.tools,
       timeoutMs: limits.toolTimeoutMs,
+      startAgent: (call, request) => subAgents.start(this.run, call.id, request, signal),
     });
     const results = await step.execute(calls, this.shown);
     this.shown = nothingShown();
@@ -231,7 +239,7 @@ export class AgentLoop {
   }
 
   private get progress() {
-    return { turns: this.turns, usage: this.usage };
+    return { turns: this.turns, ...this.spent };
   }
 
   private finish(stopReason: string): Promise<void> {
@@ -241,7 +249,7 @@ export class AgentLoop {
         'The answer ended inside a tool call; nothing of that call was executed.',
       );
     }
-    return this.ending.complete(stopReason, this.usage);
+    return this.ending.complete(stopReason, this.spent);
   }
 
   private async stop(error: unknown): Promise<LoopResult> {
@@ -252,7 +260,7 @@ export class AgentLoop {
       if (hasCode(stop, 'unavailable')) return 'moved';
       if (hasCode(stop, 'fenced') || (stop instanceof RunStop && stop.kind === 'lost')) return 'lost';
       await this.answerOpenCalls();
-      await this.ending.stop(stop, this.usage);
+      await this.ending.stop(stop, this.spent);
       return 'over';
     } catch (cause) {
       if (hasCode(cause, 'fenced')) return 'lost';

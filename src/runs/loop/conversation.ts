@@ -1,7 +1,7 @@
 import type { Queryable } from '../../database/database.js';
 import { newId } from '../../database/ids.js';
 import type { LogWriter } from '../../event-log/event-log.js';
-import type { Usage } from '../../event-log/run-event.js';
+import type { Spent } from '../../usage/usage-sum.js';
 import type { Block, LastMessage, Message, NewMessage } from '../../sessions/message.js';
 import type { MessageRepository } from '../../sessions/message.repository.js';
 import type { Run } from '../run.js';
@@ -10,9 +10,8 @@ import type { MessageDraft } from './message-draft.js';
 import type { RunInputRepository } from './run-input.repository.js';
 
 /** What the run has used when a message is stored. */
-interface Progress {
+interface Progress extends Spent {
   turns: number;
-  usage: Usage;
 }
 
 type Addition = Pick<NewMessage, 'id' | 'role' | 'content' | 'hasParts' | 'stopReason'>;
@@ -77,15 +76,15 @@ export class Conversation {
   }
 
   /** The log was begun anew: what it has now is all that was said so far. */
-  async moveCheckpoint({ turns, usage }: Progress): Promise<void> {
+  async moveCheckpoint(progress: Progress): Promise<void> {
     await this.writer.flushed();
-    await this.stores.runs.checkpoint(this.run, { seq: this.writer.lastSeq, turns, usage }, async () => {});
+    await this.stores.runs.checkpoint(this.run, { seq: this.writer.lastSeq, ...progress }, async () => {});
   }
 
   /** What was shown so far belongs to stored messages from here on. */
   private async add(
     additions: Addition[],
-    { turns, usage }: Progress,
+    progress: Progress,
     also?: (on: Queryable) => Promise<void>,
   ): Promise<void> {
     const first = ((await this.last())?.position ?? -1) + 1;
@@ -102,7 +101,7 @@ export class Conversation {
     this.known = undefined;
     const announced = await this.stores.runs.checkpoint(
       this.run,
-      { seq: this.writer.lastSeq, turns, usage },
+      { seq: this.writer.lastSeq, ...progress },
       async (on) => {
         for (const message of messages) await this.stores.messages.append(on, message);
         await also?.(on);

@@ -1,5 +1,4 @@
 import type { LogWriter } from '../../event-log/event-log.js';
-import type { Usage } from '../../event-log/run-event.js';
 import {
   type LanguageModel,
   ModelError,
@@ -8,7 +7,9 @@ import {
   type ModelUsage,
 } from '../../model/language-model.js';
 import { MessageDraft, type SavePart } from './message-draft.js';
-import { addBrokenCall, addCall } from './usage.js';
+import { costMicroUsd } from '../../model/prices.js';
+import { addCost } from '../../usage/cost.js';
+import { addBrokenCall, addCall, type Spent } from '../../usage/usage-sum.js';
 
 const MAX_TRIES = 4;
 const FIRST_DELAY_MS = 500;
@@ -32,7 +33,6 @@ export interface TurnDependencies {
 /** How a turn ended: the whole answer, or what there was of it when the run was stopped. */
 export interface TurnResult {
   draft: MessageDraft;
-  usage: Usage;
   /** Null: the run was stopped in mid-turn. */
   stopReason: string | null;
   unfinished: boolean;
@@ -46,34 +46,40 @@ export class ModelTurn {
 
   constructor(
     private readonly request: ModelRequest,
-    private usage: Usage,
+    private spent: Spent,
     private readonly dependencies: TurnDependencies,
   ) {
     this.after = dependencies.writer.lastEventId;
     this.draft = new MessageDraft(dependencies.savePart);
   }
 
-  /** @throws ModelError when it failed for good; `usageSoFar` has what it cost. */
+  /** @throws ModelError when it failed for good; `spentSoFar` has what it cost. */
   async run(): Promise<TurnResult> {
     const { signal } = this.dependencies;
     for (let attempt = 1; ; attempt += 1) {
       try {
         return await this.tryOnce();
       } catch (error) {
-        this.usage = addBrokenCall(this.usage, this.started, this.draft.received);
-        if (signal.aborted)
-          return { draft: this.draft, usage: this.usage, stopReason: null, unfinished: true };
+        this.addBroken();
+        if (signal.aborted) return { draft: this.draft, stopReason: null, unfinished: true };
         if (!this.isWorthAnotherTry(error) || attempt === MAX_TRIES) throw error;
         await this.takeBack(error);
         await this.wait(error, attempt);
       }
-      if (signal.aborted) return { draft: this.draft, usage: this.usage, stopReason: null, unfinished: true };
+      if (signal.aborted) return { draft: this.draft, stopReason: null, unfinished: true };
     }
   }
 
   /** Tokens of the calls before this turn and of its own, also when it failed. */
-  get usageSoFar(): Usage {
-    return this.usage;
+  get spentSoFar(): Spent {
+    return this.spent;
+  }
+
+  private addBroken(): void {
+    if (this.started === undefined) return;
+    const usage = addBrokenCall(this.spent.usage, this.started, this.draft.received);
+    const call = { ...this.started, output_tokens: usage.output_tokens - this.spent.usage.output_tokens };
+    this.spent = { usage, cost: addCost(this.spent.cost, costMicroUsd(this.request.model, call)) };
   }
 
   private async tryOnce(): Promise<TurnResult> {
@@ -81,14 +87,12 @@ export class ModelTurn {
     this.started = undefined;
     for await (const event of model.stream(this.request, signal)) {
       if (event.type === 'stop') {
-        this.usage = addCall(this.usage, event.usage);
         this.started = undefined;
-        return {
-          draft: this.draft,
-          usage: this.usage,
-          stopReason: event.stopReason,
-          unfinished: event.unfinished,
+        this.spent = {
+          usage: addCall(this.spent.usage, event.usage),
+          cost: addCost(this.spent.cost, costMicroUsd(this.request.model, event.usage)),
         };
+        return { draft: this.draft, stopReason: event.stopReason, unfinished: event.unfinished };
       }
       await this.take(event);
     }

@@ -2,13 +2,13 @@ import { AppError } from '../../errors/app-error.js';
 import type { Queryable } from '../../database/database.js';
 import type { EventLog, LogWriter } from '../../event-log/event-log.js';
 import { placeEvents } from '../../event-log/placed-event.js';
-import type { Usage } from '../../event-log/run-event.js';
 import { ModelError } from '../../model/language-model.js';
-import { costUsd } from '../../model/prices.js';
 import type { MessageRepository } from '../../sessions/message.repository.js';
+import { fromUsd, toUsd } from '../../usage/cost.js';
+import type { Spent } from '../../usage/usage-sum.js';
 import { introduction, type Run, type RunOutcome } from '../run.js';
 import type { RunRepository } from '../run.repository.js';
-import { RunStop } from './run-stop.js';
+import { RunStop } from '../run-stop.js';
 import type { RunInputRepository } from './run-input.repository.js';
 
 interface EndingDependencies {
@@ -33,18 +33,18 @@ export class RunEnding {
     private readonly dependencies: EndingDependencies,
   ) {}
 
-  complete(stopReason: string, usage: Usage): Promise<void> {
-    return this.done('completed', stopReason, null, usage);
+  complete(stopReason: string, spent: Spent): Promise<void> {
+    return this.done('completed', stopReason, null, spent);
   }
 
   /** Ends a run that was stopped or has failed. */
-  async stop(reason: unknown, usage: Usage): Promise<void> {
+  async stop(reason: unknown, spent: Spent): Promise<void> {
     if (reason instanceof RunStop && reason.kind === 'cancel')
-      return this.done('cancelled', null, null, usage);
+      return this.done('cancelled', null, null, spent);
     const failure = this.explain(reason);
     await this.introduce();
     await this.writer.append({ type: 'error', data: failure });
-    await this.done('failed', null, failure.code, usage);
+    await this.done('failed', null, failure.code, spent);
   }
 
   /** A process died between the last event and the final state: only the state is missing. */
@@ -55,7 +55,8 @@ export class RunEnding {
     const [done, before] = [...placeEvents(pages)].toReversed();
     if (done?.type !== 'done') throw new AppError('internal', 'The last event of the run cannot be read.');
     const code = before?.type === 'error' ? before.data.code : null;
-    await this.settle(done.data.status, done.data.stop_reason, code, done.data.usage);
+    const { status, stop_reason: stopReason, usage, cost_usd: usd } = done.data;
+    await this.settle(status, stopReason, code, { usage, cost: fromUsd(usd, this.run.cost) });
     return true;
   }
 
@@ -69,21 +70,21 @@ export class RunEnding {
     status: RunOutcome,
     stopReason: string | null,
     code: string | null,
-    usage: Usage,
+    spent: Spent,
   ): Promise<void> {
     await this.introduce();
-    const data = { status, stop_reason: stopReason, usage, cost_usd: costUsd(this.run.model, usage) };
-    return this.writer.end({ type: 'done', data }, () => this.settle(status, stopReason, code, usage));
+    const data = { status, stop_reason: stopReason, usage: spent.usage, cost_usd: toUsd(spent.cost) };
+    return this.writer.end({ type: 'done', data }, () => this.settle(status, stopReason, code, spent));
   }
 
   private settle(
     status: RunOutcome,
     stopReason: string | null,
     code: string | null,
-    usage: Usage,
+    spent: Spent,
   ): Promise<void> {
     const { runs, messages } = this.dependencies;
-    const end = { status, stopReason, errorCode: code, usage, lastEventId: this.writer.lastEventId ?? '' };
+    const end = { status, stopReason, errorCode: code, ...spent, lastEventId: this.writer.lastEventId ?? '' };
     const neverBegan = this.run.status === 'queued';
     return runs.settle(this.run, end, (on) =>
       neverBegan ? messages.withdraw(on, this.run.id) : this.keepInputs(on),

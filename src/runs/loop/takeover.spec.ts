@@ -17,7 +17,7 @@ import {
 import type { PlacedRunEvent } from '../../event-log/run-event.js';
 import { ModelError, type ModelRequest } from '../../model/language-model.js';
 import type { Run } from '../run.js';
-import { RunStop } from './run-stop.js';
+import { RunStop } from '../run-stop.js';
 
 const ANSWER = 'Let me look. Both are done.';
 const EFFECTS: Record<string, string> = { a: 'read a', b: 'pay b' };

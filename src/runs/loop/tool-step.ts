@@ -3,9 +3,10 @@ import PQueue from 'p-queue';
 import type { LogWriter } from '../../event-log/event-log.js';
 import type { ContentBlock } from '../../model/language-model.js';
 import type { ToolCaller, ToolOutcome } from '../../tools/tool-caller.js';
-import type { ToolRegistry } from '../../tools/tool-registry.js';
+import type { ToolContext } from '../../tools/tool.js';
+import type { ToolSet } from '../../tools/tool-set.js';
 import type { Run } from '../run.js';
-import { stopOf } from './run-stop.js';
+import { stopOf } from '../run-stop.js';
 import type {
   LedgerEntry,
   LedgerOutcome,
@@ -29,12 +30,16 @@ export interface ShownCalls {
 }
 
 export interface ToolStepDependencies {
-  registry: ToolRegistry;
+  tools: ToolSet;
   caller: ToolCaller;
   ledger: ToolLedgerRepository;
   writer: LogWriter;
   signal: AbortSignal;
   timeoutMs: number;
+  startAgent(
+    call: ToolUse,
+    ...request: Parameters<ToolContext['startAgent']>
+  ): ReturnType<ToolContext['startAgent']>;
 }
 
 const CANCELLED: LedgerOutcome = {
@@ -119,7 +124,7 @@ export class ToolStep {
       this.stopped();
       return UNKNOWN;
     }
-    const mayRepeat = this.dependencies.registry.find(call.name)?.options.idempotent === true;
+    const mayRepeat = this.dependencies.tools.find(call.name)?.options.idempotent === true;
     return mayRepeat ? this.perform(call) : UNKNOWN;
   }
 
@@ -133,10 +138,11 @@ export class ToolStep {
   }
 
   private async perform(call: ToolUse): Promise<LedgerOutcome> {
-    const { caller, signal, timeoutMs } = this.dependencies;
+    const { caller, tools, signal, timeoutMs } = this.dependencies;
     if (signal.aborted) return this.stopped();
     const began = performance.now();
     const outcome: ToolOutcome = await caller.call(
+      tools,
       call.name,
       call.args,
       {
@@ -146,6 +152,7 @@ export class ToolStep {
         toolCallId: call.id,
         idempotencyKey: this.idempotencyKey(call),
         signal,
+        startAgent: (request) => this.dependencies.startAgent(call, request),
       },
       { timeoutMs },
     );

@@ -3,12 +3,13 @@ import type { Database } from '../../../src/database/database.js';
 import { SqlEventLog } from '../../../src/event-log/sql/sql-event-log.js';
 import type { LogWriter } from '../../../src/event-log/event-log.js';
 import type { LanguageModel } from '../../../src/model/language-model.js';
-import { IdempotencyRepository } from '../../../src/runs/idempotency.repository.js';
-import { LeaseRepository } from '../../../src/runs/lease.repository.js';
+import { IdempotencyRepository } from '../../../src/runs/queue/idempotency.repository.js';
+import { LeaseRepository } from '../../../src/runs/queue/lease.repository.js';
 import { AgentLoop, type LoopDependencies, type LoopResult } from '../../../src/runs/loop/agent-loop.js';
 import { RunInputRepository } from '../../../src/runs/loop/run-input.repository.js';
 import { ToolLedgerRepository } from '../../../src/runs/loop/tool-ledger.repository.js';
 import type { Run } from '../../../src/runs/run.js';
+import type { SubAgents } from '../../../src/runs/sub-agents.js';
 import { RunRepository } from '../../../src/runs/run.repository.js';
 import { type RunStart, RunStarter, StartStores } from '../../../src/runs/run-starter.service.js';
 import type { Message } from '../../../src/sessions/message.js';
@@ -53,7 +54,12 @@ export class RunBench {
   readonly delays: number[] = [];
   /** Calls that tools really got, as `<tool> <tool call id>`. */
   readonly effects: string[] = [];
-  readonly caller = new ToolCaller(this.registry, (error) => this.unexpected.push(error));
+  readonly caller = new ToolCaller((error) => this.unexpected.push(error));
+
+  readonly subAgents: SubAgents = {
+    start: () => Promise.reject(new Error('there are no sub-agents here')),
+    endAll: () => Promise.resolve(),
+  };
 
   constructor(readonly database: Database) {
     this.log = new SqlEventLog(database);
@@ -158,6 +164,7 @@ export class RunBench {
       inputs: this.inputs,
       registry: this.registry,
       caller: this.caller,
+      subAgents: this.subAgents,
       limits: { maxTurns: 50, maxTokens: 1000, toolTimeoutMs: 60_000, ...options.limits },
       delay: async (milliseconds) => {
         this.delays.push(milliseconds);

@@ -1,11 +1,16 @@
+import type { ModuleRef } from '@nestjs/core';
 import type { EventLog } from '../../../src/event-log/event-log.js';
 import { SqlEventLog } from '../../../src/event-log/sql/sql-event-log.js';
 import type { LanguageModel } from '../../../src/model/language-model.js';
 import type { ModelConfig } from '../../../src/model/model.config.js';
 import { Dispatcher } from '../../../src/runs/dispatcher.service.js';
-import type { LeaseRepository } from '../../../src/runs/lease.repository.js';
+import type { LeaseRepository } from '../../../src/runs/queue/lease.repository.js';
 import type { RunListeners } from '../../../src/runs/listeners/run-listeners.service.js';
-import { AgentLoopFactory, LoopStores } from '../../../src/runs/loop/agent-loop-factory.service.js';
+import {
+  AgentLoopFactory,
+  LoopStores,
+  LoopTools,
+} from '../../../src/runs/loop/agent-loop-factory.service.js';
 import type { Run } from '../../../src/runs/run.js';
 import { NextRuns } from '../../../src/runs/next-runs.service.js';
 import { RunAttempts } from '../../../src/runs/run-attempts.service.js';
@@ -58,8 +63,8 @@ export class RunNode {
     const loops = new AgentLoopFactory(
       new LoopStores(workLog, runs, sessions, messages, ledger, inputs),
       model,
-      bench.registry,
-      bench.caller,
+      new LoopTools(bench.registry, bench.caller),
+      { get: () => bench.subAgents } as unknown as ModuleRef,
       settings,
       { MAX_TOKENS: 1000 } as ModelConfig,
     );

@@ -2,7 +2,7 @@ import { ViewPlanner } from '../../../src/agent/follow/view-planner.js';
 import { ViewReader } from '../../../src/agent/follow/view-reader.service.js';
 import { AppError } from '../../../src/errors/app-error.js';
 import type { EventLog } from '../../../src/event-log/event-log.js';
-import { LeaseRepository } from '../../../src/runs/lease.repository.js';
+import { LeaseRepository } from '../../../src/runs/queue/lease.repository.js';
 import { LogRestorer } from '../../../src/runs/log-restorer.service.js';
 import { ADA, RunBench } from '../runs/run-bench.js';
 import { RunNode } from '../runs/run-node.js';

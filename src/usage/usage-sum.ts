@@ -1,4 +1,11 @@
-import type { Usage } from '../../event-log/run-event.js';
+import type { Usage } from '../event-log/run-event.js';
+import type { Cost } from './cost.js';
+
+/** What a run has used so far, and what that cost. */
+export interface Spent {
+  usage: Usage;
+  cost: Cost;
+}
 
 /** Tokens of one model call. */
 type CallUsage = Omit<Usage, 'model_calls' | 'estimated'>;

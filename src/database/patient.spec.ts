@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { AppError } from '../../errors/app-error.js';
+import { AppError } from '../errors/app-error.js';
 import { patient } from './patient.js';
 
 /** A store that fails with these errors, one after the other, and then answers. */

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { sql } from 'kysely';
-import type { Owner } from '../auth/principal.js';
-import { Database, type Queryable } from '../database/database.js';
+import type { Owner } from '../../auth/principal.js';
+import { Database, type Queryable } from '../../database/database.js';
 
 const KEEP_MS = 86_400_000;
 

@@ -1,4 +1,4 @@
-import { hasCode } from '../../errors/app-error.js';
+import { hasCode } from '../errors/app-error.js';
 
 const FIRST_MS = 50;
 const MOST_MS = 500;

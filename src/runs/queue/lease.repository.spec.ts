@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
-import { onEachDatabase } from '../../test/support/databases.js';
-import { LEASE_MS, RunBench } from '../../test/support/runs/run-bench.js';
+import { onEachDatabase } from '../../../test/support/databases.js';
+import { LEASE_MS, RunBench } from '../../../test/support/runs/run-bench.js';
 import type { LeaseRepository } from './lease.repository.js';
-import type { Run } from './run.js';
+import type { Run } from '../run.js';
 
 const ROUNDS = 100;
 
@@ -34,6 +34,7 @@ onEachDatabase('leases', (open) => {
       stopReason: 'end_turn',
       errorCode: null,
       usage: run.usage,
+      cost: run.cost,
       lastEventId: `${run.id}.${run.attempt}.1`,
     });
 

@@ -1,12 +1,12 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { type RawBuilder, type Selectable, sql } from 'kysely';
-import { Database } from '../database/database.js';
-import { newId } from '../database/ids.js';
-import type { Notices } from '../database/notices.js';
-import type { RunsTable } from '../database/schema.js';
-import type { Run } from './run.js';
-import { LEFT_AFTER_MS, toRun } from './run.repository.js';
-import { runsConfig, type RunsConfig } from './runs.config.js';
+import { Database } from '../../database/database.js';
+import { newId } from '../../database/ids.js';
+import type { Notices } from '../../database/notices.js';
+import type { RunsTable } from '../../database/schema.js';
+import type { Run } from '../run.js';
+import { LEFT_AFTER_MS, toRun } from '../run.repository.js';
+import { runsConfig, type RunsConfig } from '../runs.config.js';
 
 /** Free to be begun: first in its session, which has nothing active. */
 const BEGINNABLE = sql<boolean>`not exists (

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { addBrokenCall, addCall, NO_USAGE } from './usage.js';
+import { addBrokenCall, addCall, NO_USAGE } from './usage-sum.js';
 
 const call = {
   input_tokens: 10,

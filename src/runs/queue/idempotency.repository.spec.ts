@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { sql } from 'kysely';
-import { onEachDatabase } from '../../test/support/databases.js';
-import { ADA, RunBench } from '../../test/support/runs/run-bench.js';
+import { onEachDatabase } from '../../../test/support/databases.js';
+import { ADA, RunBench } from '../../../test/support/runs/run-bench.js';
 
 const DAY_MS = 86_400_000;
 
