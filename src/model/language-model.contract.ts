@@ -168,6 +168,54 @@ export function describeLanguageModel(name: string, play: (scene: Scene) => Prom
       await upstream.closed;
     });
 
+    it('answers a request with every wish, also where it cannot grant it', async () => {
+      upstream = await play('answer');
+      const wishes: ModelRequest = { ...REQUEST, effort: 'low', thinking: 'off', toolChoice: 'none' };
+      let stopReason = '';
+
+      for await (const event of upstream.model.stream(wishes, new AbortController().signal)) {
+        if (event.type === 'stop') ({ stopReason } = event);
+      }
+
+      expect(stopReason).toBe('end_turn');
+    });
+
+    it('answers several calls at once, each by itself', async () => {
+      upstream = await play('answer');
+      const read = async () => {
+        let text = '';
+        for await (const event of upstream.model.stream(REQUEST, new AbortController().signal)) {
+          if (event.type === 'text') text += event.text;
+        }
+        return text;
+      };
+
+      expect(await Promise.all([read(), read(), read()])).toEqual(Array(3).fill('Hello world'));
+    });
+
+    it('changes nothing of the request, so that it can be made again', async () => {
+      const before = structuredClone(REQUEST);
+
+      await call('tool');
+
+      expect(REQUEST).toEqual(before);
+    });
+
+    it('guesses no limits of a model that it does not know', async () => {
+      upstream = await play('answer');
+
+      expect(upstream.model.limits('nobody-knows-it')).toEqual({
+        contextTokens: null,
+        maxOutputTokens: null,
+      });
+    });
+
+    it('says nothing about its model where the provider tells nothing, and does not wait when aborted', async () => {
+      upstream = await play('refused');
+
+      expect(await upstream.model.check(AbortSignal.abort())).toEqual([]);
+    });
+
     it('makes no call when it is aborted already', async () => {
       upstream = await play('answer');
       const reason = new Error('too late');

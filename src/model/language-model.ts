@@ -1,3 +1,9 @@
+import type { ModelNotice, ModelObserver } from './model-notice.js';
+import type { ModelUsage } from './model-usage.js';
+
+export type { ModelUsage } from './model-usage.js';
+export { ModelError, type ModelErrorOptions } from './model-error.js';
+
 /** A content block as the provider sent it; kept verbatim, because some are signed. */
 export interface ContentBlock {
   type: string;
@@ -16,66 +22,69 @@ export interface ToolSpec {
   input_schema: Record<string, unknown>;
 }
 
+export type Effort = 'low' | 'medium' | 'high' | 'max';
+
 export interface ModelRequest {
   model: string;
   system: string | null;
   messages: ModelMessage[];
   tools: ToolSpec[];
-  /** Upper bound of the answer in tokens. */
+  /** Upper bound of the answer in tokens; an adapter lowers it to what the model can give. */
   maxTokens: number;
+  /** How much the model thinks; its own default when not given. Passed over where a model has no such setting. */
+  effort?: Effort | undefined;
+  /** `none`: the tools are told (they belong to the history), but none may be called. */
+  toolChoice?: 'none' | undefined;
+  /** Set where `messages` are not all that was said: makes ids of calls differ from those that are not told any more. */
+  callSuffix?: string | undefined;
+  /** A hint: this answer needs no thinking. Models that always think go on doing so. */
+  thinking?: 'off' | undefined;
 }
 
-/** Tokens of one model call. `input_tokens` leaves out what was read from or written to the cache. */
-export interface ModelUsage {
-  input_tokens: number;
-  output_tokens: number;
-  cache_read_input_tokens: number;
-  cache_creation_input_tokens: number;
+/** In tokens; null: not known. */
+export interface ModelLimits {
+  /** Prompt and answer together. */
+  contextTokens: number | null;
+  maxOutputTokens: number | null;
+}
+
+/** Why the provider stopped its answer, where it says more than the stop reason: a refusal and its category. */
+export interface StopDetails {
+  type: string;
+  category: string | null;
+  explanation: string | null;
 }
 
 export type ModelEvent =
-  /** The call was accepted; `usage` is what is known so far, `model` what really answers. */
-  | { type: 'start'; model: string; usage: ModelUsage }
+  /**
+   * The call was accepted; `usage` is what is known so far, `model` what really answers. `messageId` and
+   * `requestId` are the provider's names of the answer and of the attempt.
+   */
+  | { type: 'start'; model: string; usage: ModelUsage; messageId?: string; requestId?: string }
   /** Text of the answer. Block numbers grow and are those of the content. */
   | { type: 'text'; block: number; text: string }
   /** Reasoning text for people; its block comes whole later. */
   | { type: 'thinking'; text: string }
   /**
    * A whole block. For a text block `content.text` is `''`: its text went out as `text` events, and is
-   * not held twice. A `tool_use` block's input is complete, or `{ INVALID_JSON: raw }`.
+   * not held twice. A `tool_use` block's input is complete, or `{ INVALID_JSON: raw }`. A number that JavaScript
+   * cannot hold is a string in it, and `exact_numbers` of the block has the text that goes back to the model.
    */
   | { type: 'block'; block: number; content: ContentBlock }
-  /** The model is done. Without it a stream is not a success. `unfinished`: the last tool call was cut off. */
-  | { type: 'stop'; stopReason: string; usage: ModelUsage; unfinished: boolean };
-
-export interface ModelErrorOptions {
-  cause?: unknown;
-  /** Whether the same call may succeed later. */
-  retryable: boolean;
-  /** What the provider asked to wait, in milliseconds. */
-  retryAfterMs?: number;
-}
-
-/**
- * A call of the model failed. `code` names the reason for programs: the provider's error type
- * (`overloaded_error`), or `model_stream_truncated`, `model_idle`, `model_protocol`, `model_unreachable`.
- * The message may be shown to the user.
- */
-export class ModelError extends Error {
-  override readonly name = 'ModelError';
-  readonly retryable: boolean;
-  readonly retryAfterMs: number | undefined;
-
-  constructor(
-    readonly code: string,
-    message: string,
-    options: ModelErrorOptions,
-  ) {
-    super(message, { cause: options.cause });
-    this.retryable = options.retryable;
-    this.retryAfterMs = options.retryAfterMs;
-  }
-}
+  /** Something that this version does not know, as it came. Nothing has to be done about it. */
+  | { type: 'unknown'; raw: Record<string, unknown> }
+  /**
+   * The model is done. Without it a stream is not a success. `unfinished`: the last tool call was cut off.
+   * `estimated`: the server told no usage, this one is a guess.
+   */
+  | {
+      type: 'stop';
+      stopReason: string;
+      usage: ModelUsage;
+      unfinished: boolean;
+      details?: StopDetails;
+      estimated?: boolean;
+    };
 
 /**
  * Who thinks: one call of a model, streamed.
@@ -89,6 +98,11 @@ export abstract class LanguageModel {
   /** Id of the model that answers when a session names none. */
   abstract readonly defaultModel: string;
 
+  /** Id of a model for small things, such as titles; null: none is known. */
+  get cheapModel(): string | null {
+    return null;
+  }
+
   /** Id of the model that answers where a session asks for one, or for none. */
   resolve(asked: string | null): string {
     return asked ?? this.defaultModel;
@@ -97,9 +111,25 @@ export abstract class LanguageModel {
   /** For people: who answers, and where. */
   abstract describe(): string;
 
+  /** What a model can take and give. */
+  limits(_model: string): ModelLimits {
+    return { contextTokens: null, maxOutputTokens: null };
+  }
+
+  /**
+   * Asks the provider, at start, whether the default model may be called and for how long.
+   * Ends soon, with nothing to say where the provider does not tell, or when `signal` is aborted. Never throws.
+   */
+  check(_signal: AbortSignal): Promise<ModelNotice[]> {
+    return Promise.resolve([]);
+  }
+
+  /** Tells the observer from now on what concerns all calls: rate limits, and what an operator has to mend. */
+  observe(_observer: ModelObserver): void {}
+
   /**
    * Streams one answer. When `signal` is aborted the connection is closed before the iterator ends or throws,
-   * and leaving the loop early closes it as well.
+   * and leaving the loop early closes it as well. It may wait before it calls, when the provider has asked for that.
    */
   abstract stream(request: ModelRequest, signal: AbortSignal): AsyncIterable<ModelEvent>;
 }

@@ -6,6 +6,7 @@ const NAMES = [
   'ANTHROPIC_AUTH_TOKEN',
   'ANTHROPIC_BASE_URL',
   'MODEL',
+  'MODEL_PROFILE',
   'MODEL_IDLE_MS',
   'MAX_TOKENS',
   'OFFLINE_MODEL_DELAY_MS',
@@ -27,6 +28,7 @@ describe('modelConfig', () => {
   it('has a default for everything but the credentials', () => {
     expect(read({})).toEqual({
       MODEL: 'claude-opus-5-5',
+      MODEL_PROFILE: 'anthropic',
       MODEL_IDLE_MS: 60_000,
       MAX_TOKENS: 16_000,
       OFFLINE_MODEL_DELAY_MS: 25,
@@ -59,6 +61,11 @@ describe('modelConfig', () => {
       'MODEL_IDLE_MS',
       '1s',
       /^MODEL_IDLE_MS is "1s", but takes milliseconds, a whole number from 1 to 86400000\.$/,
+    ],
+    [
+      'MODEL_PROFILE',
+      'openai',
+      /^MODEL_PROFILE is "openai", but takes one of anthropic, ollama, .*, old-gateway\.$/,
     ],
     ['MAX_TOKENS', '0', /^MAX_TOKENS is .*, but takes a whole number from 1 to 1000000\.$/],
     ['OFFLINE_MODEL_DELAY_MS', '-1', /^OFFLINE_MODEL_DELAY_MS is "-1", but takes milliseconds/],

@@ -1,5 +1,6 @@
 import { registerAs, type ConfigType } from '@nestjs/config';
 import { z } from 'zod';
+import { PROFILES, type ProfileName } from './anthropic/profiles.js';
 import { integer, milliseconds, readEnvironment } from '../errors/environment.js';
 
 const credential = z
@@ -24,6 +25,10 @@ export const modelConfig = registerAs('model', () =>
       .regex(/^[\x21-\x7e]{1,200}$/)
       .default('claude-opus-5-5')
       .describe('the id of a model, 1 to 200 printable ASCII characters without blanks'),
+    MODEL_PROFILE: z
+      .enum(Object.keys(PROFILES) as ProfileName[])
+      .default('anthropic')
+      .describe(`one of ${Object.keys(PROFILES).join(', ')}`),
     MODEL_IDLE_MS: setting(milliseconds(1), 60_000),
     MAX_TOKENS: setting(integer(1, 1_000_000), 16_000),
     OFFLINE_MODEL_DELAY_MS: setting(milliseconds(0, 10_000), 25),

@@ -6,6 +6,7 @@ import { ModelModule } from './model.module.js';
 
 const OFFLINE: ModelConfig = {
   MODEL: 'claude-opus-5-5',
+  MODEL_PROFILE: 'anthropic',
   MODEL_IDLE_MS: 5000,
   MAX_TOKENS: 16_000,
   OFFLINE_MODEL_DELAY_MS: 0,

@@ -1,6 +1,7 @@
 import { Global, Module } from '@nestjs/common';
 import { ConfigModule } from '@nestjs/config';
 import { LanguageModel } from './language-model.js';
+import { ModelCheck } from './model-check.service.js';
 import { modelConfig, type ModelConfig } from './model.config.js';
 import { OfflineService } from './offline/offline.service.js';
 
@@ -34,6 +35,7 @@ const MODELS: ModelRow[] = [
         apiKey: config.ANTHROPIC_API_KEY,
         authToken: config.ANTHROPIC_AUTH_TOKEN,
         idleMs: config.MODEL_IDLE_MS,
+        profile: config.MODEL_PROFILE,
       }),
   },
 ];
@@ -43,6 +45,7 @@ const MODELS: ModelRow[] = [
   imports: [ConfigModule.forFeature(modelConfig)],
   providers: [
     OfflineService,
+    ModelCheck,
     {
       provide: LanguageModel,
       inject: [modelConfig.KEY, OfflineService],

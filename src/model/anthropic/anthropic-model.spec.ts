@@ -25,7 +25,7 @@ async function upstreamThat(answer: Answer, options: Partial<AnthropicModelOptio
       requests.push({ url: request.url ?? '', headers: request.headers, body: JSON.parse(body) });
       answer(response, request);
     });
-    request.socket.once('close', () => closed.resolve());
+    request.socket.setMaxListeners(0).once('close', () => closed.resolve());
   });
   await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
   const { port } = server.address() as AddressInfo;
@@ -154,6 +154,10 @@ describe('AnthropicModel', () => {
     return { events, error, text: events.map((event) => (event.type === 'text' ? event.text : '')).join('') };
   }
 
+  async function read(signal = new AbortController().signal) {
+    for await (const _ of upstream.model.stream(REQUEST, signal));
+  }
+
   it('sends the model, the bound, the messages and nothing that was not asked for', async () => {
     await call(stream(WHOLE));
 
@@ -162,6 +166,7 @@ describe('AnthropicModel', () => {
       model: 'claude-x',
       max_tokens: 100,
       messages: [{ role: 'user', content: [{ type: 'text', text: 'Hello?' }] }],
+      cache_control: { type: 'ephemeral' },
       stream: true,
     });
     expect(upstream.requests[0]!.headers).not.toHaveProperty('anthropic-beta');
@@ -239,9 +244,9 @@ describe('AnthropicModel', () => {
     [
       'JSON where a stream was asked for',
       (response) => response.writeHead(200, { 'content-type': 'application/json' }).end('{}'),
-      { code: 'model_protocol', retryable: true },
+      { code: 'model_protocol', retryable: true, retries: 1 },
     ],
-    ['a stream of no events', stream(), { code: 'model_protocol', retryable: true }],
+    ['a stream of no events', stream(), { code: 'model_protocol', retryable: true, retries: 1 }],
     [
       '529',
       refuse(529, { type: 'overloaded_error', message: 'Overloaded' }),
@@ -369,5 +374,99 @@ describe('AnthropicModel', () => {
     upstream = await upstreamThat(stream(WHOLE), { apiKey: 'sk-secret' });
 
     expect(upstream.model.describe()).toMatch(/^Anthropic's Messages API at http:\/\/127\.0\.0\.1:\d+$/);
+  });
+
+  it('names the attempt and the answer at the start, and the attempt in what breaks later', async () => {
+    const begin = BEGIN.replace('"message":{', '"message":{"id":"msg_1",');
+
+    const { events, error } = await call(stream(begin, OPEN));
+
+    expect(events[0]).toMatchObject({ type: 'start', messageId: 'msg_1', requestId: 'req_1' });
+    expect(error).toMatchObject({ code: 'model_stream_truncated', requestId: 'req_1' });
+  });
+
+  it('names the attempt in a refusal', async () => {
+    const { error } = await call(
+      refuse(400, { type: 'invalid_request_error', message: 'prompt is too long' }),
+    );
+
+    expect(error).toMatchObject({ requestId: 'req_1', isContextOverflow: true, retryable: false });
+  });
+
+  describe('for all calls with one key', () => {
+    it('lets the next call wait as the last one was told to, without taking the wait for silence', async () => {
+      let calls = 0;
+      const answer: Answer = (response, request) =>
+        (calls++ === 0
+          ? refuse(429, { type: 'rate_limit_error', message: 'Slow' }, { 'retry-after-ms': '300' })
+          : stream(WHOLE))(response, request);
+      await call(answer, { idleMs: 150 });
+      const from = performance.now();
+
+      await read();
+
+      expect(performance.now() - from).toBeGreaterThanOrEqual(250);
+      expect(upstream.calls()).toBe(2);
+    });
+
+    it('ends that wait at once when aborted', async () => {
+      await call(refuse(429, { type: 'rate_limit_error', message: 'Slow' }, { 'retry-after': '50' }));
+      const abort = new AbortController();
+      const reason = new Error('cancelled by the user');
+
+      const waiting = read(abort.signal);
+      abort.abort(reason);
+
+      await expect(waiting).rejects.toBe(reason);
+      expect(upstream.calls()).toBe(1);
+    });
+
+    it('does not call again with credentials that were refused, and tells a person', async () => {
+      const alarms: string[] = [];
+      upstream = await upstreamThat(refuse(401, { type: 'authentication_error', message: 'Bad key' }));
+      upstream.model.observe({ alarm: ({ code }) => alarms.push(code) });
+
+      for (let time = 0; time < 3; time += 1) {
+        await expect(read()).rejects.toMatchObject({ code: 'authentication_error', isCredentialBad: true });
+      }
+
+      expect(upstream.calls()).toBe(1);
+      expect(alarms).toEqual(['authentication_error']);
+    });
+
+    it('tells what is left of the limits', async () => {
+      const told: unknown[] = [];
+      const headers = { ...STREAM, 'anthropic-ratelimit-requests-remaining': '7' };
+      upstream = await upstreamThat((response) => response.writeHead(200, headers).end(WHOLE));
+      upstream.model.observe({ limits: (limits) => told.push(...limits) });
+
+      await read();
+
+      expect(told).toEqual([{ kind: 'requests', limit: null, remaining: 7, resetsAt: null }]);
+    });
+
+    it('takes calls that users end before the headers for no failure of the provider', async () => {
+      let isDead = true;
+      upstream = await upstreamThat((response, request) =>
+        isDead ? undefined : stream(WHOLE)(response, request),
+      );
+
+      for (let time = 0; time < 25; time += 1) {
+        await expect(read(AbortSignal.timeout(5))).rejects.toThrow();
+      }
+      isDead = false;
+
+      await read();
+    });
+
+    it('leaves a server alone that fails again and again', async () => {
+      upstream = await upstreamThat((response) => response.writeHead(503).end());
+
+      for (let time = 0; time < 25; time += 1) {
+        await expect(read()).rejects.toMatchObject({ code: 'api_error', retryable: true });
+      }
+
+      expect(upstream.calls()).toBe(20);
+    });
   });
 });

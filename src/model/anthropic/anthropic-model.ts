@@ -1,9 +1,24 @@
-import { Anthropic } from '@anthropic-ai/sdk';
-import { LanguageModel, ModelError, type ModelEvent, type ModelRequest } from '../language-model.js';
-import { callError, protocolError } from './anthropic-errors.js';
+import { Anthropic, APIError } from '@anthropic-ai/sdk';
+import {
+  LanguageModel,
+  ModelError,
+  type ModelEvent,
+  type ModelLimits,
+  type ModelRequest,
+} from '../language-model.js';
+import type { ModelNotice, ModelObserver } from '../model-notice.js';
+import { knownModel } from '../models.js';
+import { AnswerMender } from './answer-mender.js';
+import { callError, wrongAnswerError } from './anthropic-errors.js';
 import { anthropicRequest } from './anthropic-request.js';
+import { KeyGate, type Admission } from './key-gate.js';
+import { lookUpModels } from './model-list.js';
+import { PROFILES, type Profile, type ProfileName } from './profiles.js';
 import { WatchedAttempt } from './watched-attempt.js';
 import { WireDecoder } from './wire-decoder.js';
+
+/** Anthropic's own cheapest; what another server has is not known. */
+const CHEAP_MODEL = 'claude-haiku-5-5';
 
 export interface AnthropicModelOptions {
   defaultModel: string;
@@ -14,22 +29,40 @@ export interface AnthropicModelOptions {
   authToken?: string | undefined;
   /** Silence of the connection after which the attempt is given up, in milliseconds. */
   idleMs: number;
+  /** What the server understands; everything when not given. */
+  profile?: ProfileName | undefined;
   /** For people: who this is. */
   label?: string;
   /** Whether `defaultModel` answers whatever is asked for. */
   isOnlyModel?: boolean;
 }
 
+/** The answer as it comes; `requestId` is known with its headers. */
+interface Answer {
+  body: ReadableStream<Uint8Array>;
+  requestId: string | undefined;
+}
+
 /** A server that speaks Anthropic's Messages API: theirs, a gateway, a local one, or our offline stand-in. */
 export class AnthropicModel extends LanguageModel {
   readonly defaultModel: string;
   private readonly client: Anthropic;
+  private readonly profile: Profile;
+  private readonly observers: ModelObserver[] = [];
+  private readonly gate = new KeyGate({
+    observer: {
+      limits: (limits) => this.observers.forEach((observer) => observer.limits?.(limits)),
+      alarm: (alarm) => this.observers.forEach((observer) => observer.alarm?.(alarm)),
+    },
+  });
+  private listed: ReadonlyMap<string, ModelLimits> = new Map();
 
   constructor(private readonly options: AnthropicModelOptions) {
     super();
     this.defaultModel = options.defaultModel;
+    this.profile = PROFILES[options.profile ?? 'anthropic'];
     this.client = new Anthropic({
-      ...credentials(options),
+      ...credentials(options, this.profile),
       baseURL: options.baseUrl ?? 'https://api.anthropic.com',
       maxRetries: 0,
       // Ours fires first: the SDK's ends with the headers.
@@ -40,48 +73,86 @@ export class AnthropicModel extends LanguageModel {
     });
   }
 
+  override get cheapModel(): string | null {
+    return this.options.baseUrl === undefined ? CHEAP_MODEL : null;
+  }
+
   override resolve(asked: string | null): string {
     return this.options.isOnlyModel === true ? this.defaultModel : super.resolve(asked);
   }
 
   describe(): string {
-    return `${this.options.label ?? "Anthropic's Messages API"} at ${new URL(this.client.baseURL).origin}`;
+    const { profile = 'anthropic', label } = this.options;
+    const wire = profile === 'anthropic' ? "Anthropic's Messages API" : `Messages API (${profile})`;
+    return `${label ?? wire} at ${new URL(this.client.baseURL).origin}`;
+  }
+
+  /** What the provider told at start, or else what is known of the model. */
+  override limits(model: string): ModelLimits {
+    const listed = this.listed.get(model);
+    const known = knownModel(model);
+    return {
+      contextTokens: listed?.contextTokens ?? known?.contextTokens ?? null,
+      maxOutputTokens: listed?.maxOutputTokens ?? known?.maxOutputTokens ?? null,
+    };
+  }
+
+  override async check(signal: AbortSignal): Promise<ModelNotice[]> {
+    if (this.options.isOnlyModel === true || !this.profile.listsModels) return [];
+    const { notices, limits } = await lookUpModels(this.client, this.defaultModel, signal);
+    this.listed = limits;
+    return notices;
+  }
+
+  override observe(observer: ModelObserver): void {
+    this.observers.push(observer);
   }
 
   async *stream(request: ModelRequest, signal: AbortSignal): AsyncGenerator<ModelEvent, void, void> {
-    signal.throwIfAborted();
+    const admission = await this.gate.enter(request.model, signal);
     const attempt = new WatchedAttempt(signal, this.options.idleMs);
-    const decoder = new WireDecoder();
+    const mender = new AnswerMender(request, this.profile);
+    let answer: Answer | undefined;
+    let decoder: WireDecoder | undefined;
     try {
-      await attempt.open(this.open(request, attempt.signal));
+      const opening = this.open(request, attempt.signal, admission).then((opened) => (answer = opened).body);
+      await attempt.open(opening);
+      decoder = new WireDecoder(answer?.requestId);
       while (!decoder.finished) {
         for (const event of await nextEvents(attempt, decoder)) {
           signal.throwIfAborted();
-          yield event;
+          yield mender.mend(event);
         }
         if (decoder.failure !== null) throw decoder.failure;
       }
     } catch (error) {
-      throw attempt.reason(error);
+      const reason = attempt.reason(error);
+      if (reason instanceof ModelError) reason.requestId ??= answer?.requestId;
+      throw reason;
     } finally {
-      attempt.close(decoder.finished);
+      attempt.close(decoder?.finished ?? false);
+      admission.left();
     }
   }
 
-  private async open(request: ModelRequest, signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {
+  private async open(request: ModelRequest, signal: AbortSignal, admission: Admission): Promise<Answer> {
+    const body = anthropicRequest(request, this.profile, this.limits(request.model).maxOutputTokens);
     const response = await this.client.beta.messages
-      .create(anthropicRequest(request), { signal })
+      .create(body, { signal })
       .asResponse()
       .catch((error: unknown) => {
-        throw callError(error);
+        const failure = callError(error);
+        if (error instanceof APIError && !signal.aborted) admission.failed(failure, error.headers);
+        throw failure;
       });
     const type = response.headers.get('content-type') ?? 'no content type';
     if (response.body === null || !type.startsWith('text/event-stream')) {
-      throw protocolError(
+      throw wrongAnswerError(
         `The model's server answered with ${type.slice(0, 100)} where a stream was asked for.`,
       );
     }
-    return response.body;
+    admission.answered(response.headers);
+    return { body: response.body, requestId: response.headers.get('request-id') ?? undefined };
   }
 }
 
@@ -98,7 +169,15 @@ async function nextEvents(attempt: WatchedAttempt, decoder: WireDecoder): Promis
 }
 
 /** Always one explicit choice: the SDK would look into the environment and for a profile on disk. */
-function credentials({ apiKey, authToken }: AnthropicModelOptions) {
+function credentials({ apiKey, authToken }: AnthropicModelOptions, profile: Profile) {
+  if (profile.credentials === 'x-api-key') {
+    const key = apiKey ?? authToken;
+    const version = { Authorization: null, 'anthropic-version': '2023-06-01' };
+    return {
+      apiKey: 'not-sent',
+      defaultHeaders: { ...version, ...(key === undefined ? {} : { 'x-api-key': key }) },
+    };
+  }
   if (apiKey !== undefined) return { apiKey };
   if (authToken !== undefined) return { authToken };
   return { apiKey: 'not-sent', defaultHeaders: { Authorization: null } };

@@ -28,7 +28,7 @@ const USED = {
   cache_creation_input_tokens: 0,
 };
 const BEGUN = { ...USED, output_tokens: 1 };
-const START: ModelEvent = { type: 'start', model: 'claude-x', usage: BEGUN };
+const START: ModelEvent = { type: 'start', model: 'claude-x', usage: BEGUN, messageId: 'msg_1' };
 const STOP: ModelEvent = { type: 'stop', stopReason: 'end_turn', usage: USED, unfinished: false };
 
 const BEGIN = `event: message_start
@@ -213,7 +213,7 @@ const STORIES: Story[] = [
       '{"type":"message_stop"}',
     ),
     events: [
-      START,
+      { ...START, messageId: undefined },
       { type: 'text', block: 0, text: 'Done.' },
       { type: 'block', block: 0, content: { type: 'text', text: '' } },
       {
@@ -305,14 +305,89 @@ const STORIES: Story[] = [
     events: [START, { type: 'block', block: 0, content: { type: 'compaction', content: 'Summary' } }, STOP],
   },
   {
-    title: 'passes over events and deltas it does not know, and keeps blocks it does not know',
+    title: 'hands events and deltas it does not know on as they came, and keeps blocks it does not know',
     wire: `${BEGIN}${lines(
       '{"type":"weather_report","sun":true}',
       '{"type":"content_block_start","index":0,"content_block":{"type":"hologram","depth":3}}',
       '{"type":"content_block_delta","index":0,"delta":{"type":"depth_delta","depth":4}}',
       '{"type":"content_block_stop","index":0}',
     )}${END}`,
-    events: [START, { type: 'block', block: 0, content: { type: 'hologram', depth: 3 } }, STOP],
+    events: [
+      START,
+      { type: 'unknown', raw: { type: 'weather_report', sun: true } },
+      {
+        type: 'unknown',
+        raw: { type: 'content_block_delta', index: 0, delta: { type: 'depth_delta', depth: 4 } },
+      },
+      { type: 'block', block: 0, content: { type: 'hologram', depth: 3 } },
+      STOP,
+    ],
+  },
+  {
+    title: 'tells a stop reason it does not know as it is, and why an answer was refused',
+    wire: `${BEGIN}${lines(
+      '{"type":"message_delta","delta":{"stop_reason":"sunset","stop_details":{"type":"refusal","category":"cyber","explanation":"No.","recommended_model":"claude-y"}}}',
+      '{"type":"message_stop"}',
+    )}`,
+    events: [
+      START,
+      {
+        type: 'stop',
+        stopReason: 'sunset',
+        usage: BEGUN,
+        unfinished: false,
+        details: { type: 'refusal', category: 'cyber', explanation: 'No.' },
+      },
+    ],
+  },
+  {
+    title: 'reads a refusal without a category',
+    wire: `${BEGIN}${lines(
+      '{"type":"message_delta","delta":{"stop_reason":"refusal","stop_details":{"type":"refusal","category":null,"explanation":null}}}',
+      '{"type":"message_delta","delta":{"stop_reason":"refusal","stop_details":null}}',
+      '{"type":"message_stop"}',
+    )}`,
+    events: [
+      START,
+      {
+        type: 'stop',
+        stopReason: 'refusal',
+        usage: BEGUN,
+        unfinished: false,
+        details: { type: 'refusal', category: null, explanation: null },
+      },
+    ],
+  },
+  {
+    title: 'keeps every digit of the numbers in the input of a tool, in pieces or at once',
+    wire: `${BEGIN}${lines(
+      '{"type":"content_block_start","index":0,"content_block":{"type":"tool_use","id":"toolu_1","name":"find","input":{}}}',
+      '{"type":"content_block_delta","index":0,"delta":{"type":"input_json_delta","partial_json":"{\\"id\\":12345678"}}',
+      '{"type":"content_block_delta","index":0,"delta":{"type":"input_json_delta","partial_json":"901234567890}"}}',
+      '{"type":"content_block_stop","index":0}',
+      '{"type":"content_block_start","index":1,"content_block":{"type":"tool_use","id":"toolu_2","name":"find","input":{"id":12345678901234567890}}}',
+      '{"type":"content_block_stop","index":1}',
+    )}${END}`,
+    events: [
+      START,
+      {
+        type: 'block',
+        block: 0,
+        content: {
+          type: 'tool_use',
+          id: 'toolu_1',
+          name: 'find',
+          input: { id: '12345678901234567890' },
+          exact_numbers: { '/id': '12345678901234567890' },
+        },
+      },
+      {
+        type: 'block',
+        block: 1,
+        content: { type: 'tool_use', id: 'toolu_2', name: 'find', input: { id: '12345678901234567890' } },
+      },
+      STOP,
+    ],
   },
   {
     title: 'overwrites usage by what message_delta says, and null says nothing',
@@ -438,9 +513,17 @@ describe('MessageAccumulator', () => {
         .concat([Array.from(bytes, (_, at) => bytes.subarray(at, at + 1))])
         .filter((chunks) => JSON.stringify(play(chunks)) !== whole);
 
-      expect(different).toEqual([]);
+      expect(different.map(([first]) => first!.length)).toEqual([]);
     });
   }
+
+  it('names the attempt in the start, and in an error that does not name it', () => {
+    const decoder = new WireDecoder('req_1');
+    const wire = `${BEGIN}${lines('{"type":"error","error":{"type":"overloaded_error","message":"Busy"}}')}`;
+
+    expect(decoder.decode(new TextEncoder().encode(wire))).toEqual([{ ...START, requestId: 'req_1' }]);
+    expect(decoder.failure).toMatchObject({ requestId: 'req_1', message: 'Busy (request req_1)' });
+  });
 
   it('refuses bytes that are not UTF-8 instead of showing replacement characters', () => {
     const bytes = new TextEncoder().encode(BEGIN);

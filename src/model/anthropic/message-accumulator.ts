@@ -1,19 +1,14 @@
-import type { ContentBlock, ModelEvent, ModelUsage } from '../language-model.js';
+import type { ContentBlock, ModelEvent, StopDetails } from '../language-model.js';
 import { protocolError, streamError } from './anthropic-errors.js';
+import { parseExactly } from './exact-json.js';
 import { isDeeperThan, isRecord, type Json } from '../json.js';
+import { UsageReader } from './usage-reader.js';
 
 /** Levels of a tool's input; what is deeper counts as no JSON. */
 const MAX_INPUT_DEPTH = 200;
 
 /** What one message may make us hold: tool input and reasoning. Far above any `max_tokens`, far below a full heap. */
 const MAX_HELD = 32 * 1024 * 1024;
-
-const USAGE_FIELDS = [
-  'input_tokens',
-  'output_tokens',
-  'cache_read_input_tokens',
-  'cache_creation_input_tokens',
-] as const;
 
 /** The block that is being sent. Pieces are joined once, at its end: every other way is quadratic. */
 interface OpenBlock {
@@ -26,8 +21,8 @@ interface OpenBlock {
 /**
  * Makes model events of the events of one streamed message (`message_start` … `message_stop`).
  *
- * Tolerates what the API may add: unknown events and deltas are passed over, unknown blocks kept as they
- * started. Never glues: a second message, or a block out of order, is a broken attempt.
+ * Tolerates what the API may add: unknown events and deltas are handed on as they came, unknown blocks kept as
+ * they started, unknown stop reasons told as they are. Never glues: a second message, or a block out of order, is a broken attempt.
  * What the API really sends beside the documented order: a cut tool call has no `content_block_stop`;
  * `message_start` may hold the whole answer; blocks may have no delta; an empty input is one `''` or nothing.
  */
@@ -41,14 +36,13 @@ export class MessageAccumulator {
   private held = 0;
   private lastInputInvalid = false;
   private stopReason = 'unknown';
-  private readonly usage: ModelUsage = {
-    input_tokens: 0,
-    output_tokens: 0,
-    cache_read_input_tokens: 0,
-    cache_creation_input_tokens: 0,
-  };
+  private stopDetails: StopDetails | undefined;
+  private readonly usage = new UsageReader();
 
-  constructor(private readonly emit: (event: ModelEvent) => void) {}
+  constructor(
+    private readonly emit: (event: ModelEvent) => void,
+    private readonly requestId?: string,
+  ) {}
 
   /**
    * Takes the next event, `type` being its kind, and emits what it means.
@@ -61,7 +55,8 @@ export class MessageAccumulator {
     else if (type === 'message_start') this.startMessage(event);
     else if (type === 'message_delta') this.changeMessage(event);
     else if (type === 'message_stop') this.stopMessage();
-    else if (type === 'error') throw streamError(event);
+    else if (type === 'error') throw streamError(event, this.requestId);
+    else if (type !== 'ping') this.emit({ type: 'unknown', raw: event });
   }
 
   private startMessage(event: Json): void {
@@ -69,10 +64,15 @@ export class MessageAccumulator {
     const message = event.message;
     if (!isRecord(message)) throw protocolError('The model began a message without a message.');
     this.started = true;
-    this.readUsage(message.usage);
-    this.readStopReason(message.stop_reason);
-    const model = typeof message.model === 'string' ? message.model : '';
-    this.emit({ type: 'start', model, usage: { ...this.usage } });
+    this.usage.read(message.usage);
+    this.readStop(message);
+    this.emit({
+      type: 'start',
+      model: typeof message.model === 'string' ? message.model : '',
+      usage: this.usage.sum,
+      ...(typeof message.id === 'string' ? { messageId: message.id } : {}),
+      ...(this.requestId === undefined ? {} : { requestId: this.requestId }),
+    });
     for (const content of Array.isArray(message.content) ? message.content : []) {
       this.finishBlock(this.beginBlock(content));
     }
@@ -92,8 +92,8 @@ export class MessageAccumulator {
 
   private changeMessage(event: Json): void {
     if (!this.started) throw protocolError('The model ended a message that had not begun.');
-    this.readUsage(event.usage);
-    if (isRecord(event.delta)) this.readStopReason(event.delta.stop_reason);
+    this.usage.read(event.usage);
+    if (isRecord(event.delta)) this.readStop(event.delta);
   }
 
   private stopMessage(): void {
@@ -106,10 +106,11 @@ export class MessageAccumulator {
     this.emit({
       type: 'stop',
       stopReason: this.stopReason,
-      usage: { ...this.usage },
+      usage: this.usage.sum,
       unfinished:
         (cutOff !== null && isToolUse(cutOff.content)) ||
         (this.stopReason === 'max_tokens' && this.lastInputInvalid),
+      ...(this.stopDetails === undefined ? {} : { details: this.stopDetails }),
     });
   }
 
@@ -137,7 +138,10 @@ export class MessageAccumulator {
       case 'compaction_delta': {
         const { type: _, ...value } = delta;
         Object.assign(block.content, value);
+        return;
       }
+      default:
+        this.emit({ type: 'unknown', raw: event });
     }
   }
 
@@ -168,9 +172,9 @@ export class MessageAccumulator {
       content.thinking = (typeof content.thinking === 'string' ? content.thinking : '') + thinking.join('');
     }
     if (input.length > 0 || isToolUse(content)) {
-      const value = parseInput(input.join(''), content.input);
-      this.lastInputInvalid = value === undefined;
-      content.input = value ?? { INVALID_JSON: input.join('') };
+      const read = readInput(input.join(''), content.input);
+      this.lastInputInvalid = read === undefined;
+      Object.assign(content, read ?? { input: { INVALID_JSON: input.join('') } });
     }
     this.emit({ type: 'block', block: index, content });
   }
@@ -192,17 +196,15 @@ export class MessageAccumulator {
     if (typeof text === 'string' && text !== '') this.emit({ type: 'thinking', text });
   }
 
-  /** Totals so far, never increments: they overwrite; null or absent says nothing new. */
-  private readUsage(usage: unknown): void {
-    if (!isRecord(usage)) return;
-    for (const field of USAGE_FIELDS) {
-      const count = usage[field];
-      if (typeof count === 'number' && Number.isSafeInteger(count)) this.usage[field] = count;
-    }
-  }
-
-  private readStopReason(reason: unknown): void {
-    if (typeof reason === 'string') this.stopReason = reason;
+  private readStop(told: Json): void {
+    if (typeof told.stop_reason === 'string') this.stopReason = told.stop_reason;
+    const details = told.stop_details;
+    if (!isRecord(details) || typeof details.type !== 'string') return;
+    this.stopDetails = {
+      type: details.type,
+      category: typeof details.category === 'string' ? details.category : null,
+      explanation: typeof details.explanation === 'string' ? details.explanation : null,
+    };
   }
 }
 
@@ -218,11 +220,12 @@ function citationsOf(content: ContentBlock): unknown[] {
 }
 
 /** The arguments object, or undefined when the text is not one: an array or a number would be refused later. */
-function parseInput(raw: string, atStart: unknown): Json | undefined {
-  if (raw.trim() === '') return isRecord(atStart) ? atStart : {};
+function readInput(raw: string, atStart: unknown): Json | undefined {
+  if (raw.trim() === '') return { input: isRecord(atStart) ? atStart : {} };
   try {
-    const value: unknown = JSON.parse(raw);
-    return isRecord(value) && !isDeeperThan(value, MAX_INPUT_DEPTH) ? value : undefined;
+    const { value, numbers } = parseExactly(raw);
+    if (!isRecord(value) || isDeeperThan(value, MAX_INPUT_DEPTH)) return undefined;
+    return Object.keys(numbers).length === 0 ? { input: value } : { input: value, exact_numbers: numbers };
   } catch {
     return undefined;
   }

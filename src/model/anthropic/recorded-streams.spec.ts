@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
-import type { ModelEvent, ModelUsage } from '../language-model.js';
+import type { ModelEvent } from '../language-model.js';
 import { WireDecoder } from './wire-decoder.js';
 
 /** Streams of the real service that nobody here wrote. They lie beside a checkout, not in it. */
@@ -15,8 +15,19 @@ interface Answer {
   text: string;
   blocks: string[];
   stop: string;
-  usage: ModelUsage;
+  usage: Record<string, unknown>;
+  /** Types, models and output of the iterations. */
+  iterations: unknown[];
+  searches: number;
+  refusal: string | undefined;
 }
+
+const COUNTS = [
+  'input_tokens',
+  'output_tokens',
+  'cache_read_input_tokens',
+  'cache_creation_input_tokens',
+] as const;
 
 const BROKEN = ['vercel-duplicate-message-start.sse', 'vercel-spliced-message-start.sse'];
 const SAMPLES = 40;
@@ -36,7 +47,10 @@ function answerOf(events: ModelEvent[]): Answer {
     text: events.map((event) => (event.type === 'text' ? event.text : '')).join(''),
     blocks: events.flatMap((event) => (event.type === 'block' ? [event.content.type] : [])),
     stop: stop?.stopReason ?? 'none',
-    usage: stop!.usage,
+    usage: Object.fromEntries(COUNTS.map((field) => [field, stop!.usage[field]])),
+    iterations: (stop!.usage.iterations ?? []).map((each) => [each.type, each.model, each.output_tokens]),
+    searches: stop!.usage.server_tool_use?.web_search_requests ?? 0,
+    refusal: stop!.details?.category ?? undefined,
   };
 }
 
@@ -47,6 +61,9 @@ function plainAnswerOf(text: string): Answer {
     blocks: [],
     stop: 'none',
     usage: { input_tokens: 0, output_tokens: 0, cache_read_input_tokens: 0, cache_creation_input_tokens: 0 },
+    iterations: [],
+    searches: 0,
+    refusal: undefined,
   };
   for (const line of text.split('\n').filter((line) => line.startsWith('data: '))) {
     const event = JSON.parse(line.slice(6));
@@ -55,9 +72,15 @@ function plainAnswerOf(text: string): Answer {
     for (const block of event.message?.content ?? []) answer.blocks.push(block.type);
     answer.stop = event.delta?.stop_reason ?? event.message?.stop_reason ?? answer.stop;
     const usage = event.usage ?? event.message?.usage ?? {};
-    for (const field of Object.keys(answer.usage) as (keyof ModelUsage)[]) {
-      answer.usage[field] = usage[field] ?? answer.usage[field];
-    }
+    for (const field of COUNTS) answer.usage[field] = usage[field] ?? answer.usage[field];
+    answer.iterations =
+      usage.iterations?.map((each: Record<string, unknown>) => [
+        each['type'],
+        each['model'] ?? null,
+        each['output_tokens'],
+      ]) ?? answer.iterations;
+    answer.searches = usage.server_tool_use?.web_search_requests ?? answer.searches;
+    answer.refusal = event.delta?.stop_details?.category ?? answer.refusal;
   }
   return answer;
 }

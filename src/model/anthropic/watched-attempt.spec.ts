@@ -25,6 +25,12 @@ describe('WatchedAttempt', () => {
     expect(attempt.signal.aborted).toBe(true);
   });
 
+  it('is cut from the start when the caller has aborted before', () => {
+    attempt = new WatchedAttempt(AbortSignal.abort(new Error('enough')), 60_000);
+
+    expect(attempt.signal.aborted).toBe(true);
+  });
+
   it('stops waiting for bytes when the caller aborts, even if the body never settles', async () => {
     const caller = new AbortController();
     attempt = new WatchedAttempt(caller.signal, 60_000);

@@ -23,6 +23,7 @@ export class WatchedAttempt {
   ) {
     this.timer = setTimeout(() => this.onIdle(), idleMs);
     caller.addEventListener('abort', this.cut, { once: true });
+    if (caller.aborted) this.cut();
   }
 
   /** Closes the connection when aborted: hand it to whoever opens it. */

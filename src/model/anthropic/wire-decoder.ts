@@ -1,6 +1,7 @@
 import { createParser, type EventSourceMessage } from 'eventsource-parser';
 import { ModelError, type ModelEvent } from '../language-model.js';
-import { protocolError, truncatedError } from './anthropic-errors.js';
+import { protocolError, truncatedError, wrongAnswerError } from './anthropic-errors.js';
+import { parseExactly } from './exact-json.js';
 import { isRecord, type Json } from '../json.js';
 import { MessageAccumulator } from './message-accumulator.js';
 
@@ -26,9 +27,14 @@ export class WireDecoder {
         throw protocolError('The model sent an endless event.', error);
     },
   });
-  private readonly accumulator = new MessageAccumulator((event) => this.events.push(event));
+  private readonly accumulator: MessageAccumulator;
   private events: ModelEvent[] = [];
   private received = false;
+
+  /** @param requestId the provider's id of this attempt */
+  constructor(requestId?: string) {
+    this.accumulator = new MessageAccumulator((event) => this.events.push(event), requestId);
+  }
 
   /** The message is whole. */
   get finished(): boolean {
@@ -54,7 +60,7 @@ export class WireDecoder {
     this.failure =
       this.received || cause !== undefined
         ? truncatedError(cause)
-        : protocolError('The model answered with an empty stream.');
+        : wrongAnswerError('The model answered with an empty stream.');
   }
 
   private receive(message: EventSourceMessage): void {
@@ -67,10 +73,13 @@ export class WireDecoder {
   }
 }
 
+/** Input of a tool that comes whole, at the start of its block, and may hold numbers that a double cannot. */
+const LONG_NUMBER = /[:[,]\s*-?\d{16}/;
+
 function parseEvent(data: string): Json {
   let event: unknown;
   try {
-    event = JSON.parse(data);
+    event = data.includes('"input":') && LONG_NUMBER.test(data) ? parseExactly(data).value : JSON.parse(data);
   } catch (error) {
     throw protocolError('The model sent an event that is not JSON.', error);
   }

@@ -147,6 +147,15 @@ describe('callsFor', () => {
     expect(calls('What is the weather in Paris?', [weather])).toEqual([['get_weather', { city: 'Paris' }]]);
   });
 
+  it('gives work to a sub-agent only when asked to, not for the word task', () => {
+    const task = tool('task', { prompt: { type: 'string' } }, ['prompt']);
+
+    expect(calls('Go on with the task.', [task])).toEqual([]);
+    expect(calls('Delegate this: count the files', [task])).toEqual([
+      ['task', { prompt: expect.any(String) }],
+    ]);
+  });
+
   it('looks at long hostile texts in little time', () => {
     const cpu = process.cpuUsage();
 

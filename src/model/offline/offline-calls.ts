@@ -12,6 +12,7 @@ export interface OfflineCall {
 const LOOKED_AT = 4000;
 
 const WITHOUT_TOOLS = /\b(?:without|no|not use|don't use)(?: any)? tools?\b/i;
+const ASKS_FOR_AGENT = /\b(?:sub-?agent|delegate|task tool)\b|`task`/i;
 const ASKS_FOR_TIME = /\b(?:time|clock|date|today|hour|weekday|what day)\b/i;
 
 /** Words of a tool's name that say nothing about what it does. */
@@ -37,7 +38,11 @@ const KINDS: Record<string, (findings: Findings) => boolean> = {
   get_time: ({ text }) => ASKS_FOR_TIME.test(text),
   calculate: ({ expressions }) => expressions.length > 0,
   fetch_url: ({ urls }) => urls.length > 0,
+  task: ({ text }) => ASKS_FOR_AGENT.test(text),
 };
+
+/** Names that are everyday words: such a tool is asked for by what it does. */
+const EVERYDAY = new Set(['task']);
 
 /** The calls that a user's text asks for, in the order of the tools; several of one tool for several arguments. */
 export function callsFor(text: string, tools: OfflineTool[]): OfflineCall[] {
@@ -66,6 +71,7 @@ function callsOf(tool: OfflineTool, findings: Findings): OfflineCall[] {
 
 /** The name itself stands in the text, or all its words in a row. */
 function isNamed(name: string, text: string): boolean {
+  if (EVERYDAY.has(name)) return false;
   return new RegExp(`(?<![\\w-])${wordsOf(name).join('[\\s_-]*')}(?![\\w-])`, 'i').test(text);
 }
 

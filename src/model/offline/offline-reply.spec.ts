@@ -34,6 +34,13 @@ function textOf(messages: unknown[], more?: object): string {
 }
 
 describe('planReply', () => {
+  it('calls nothing where the request forbids it', () => {
+    const asked = [user('What time is it?')];
+
+    expect(textOf(asked, { tools: TOOLS })).toContain('[get_time]');
+    expect(textOf(asked, { tools: TOOLS, tool_choice: { type: 'none' } })).not.toContain('[get_time]');
+  });
+
   it('says first that it is not a model, then what it got, which tools there are and what to set', () => {
     expect(textOf([user('Hello there')], { tools: TOOLS })).toBe(
       "I am Agentline's offline stand-in, not a model. You wrote: “Hello there”. I can ask for these tools when your text names what they do: get_time, calculate. To talk to a model, set ANTHROPIC_API_KEY and start the server again.",

@@ -48,7 +48,7 @@ function answerTo(said: OfflineBlock[], request: OfflineRequest): ReplyBlock[] {
   const count = COUNT_TO.exec(text)?.[1];
   if (count !== undefined)
     return [{ type: 'text', text: `${opening} ${countTo(Number(count.replaceAll(/\D/g, '')))}` }];
-  const calls = callsFor(text, request.tools);
+  const calls = request.tool_choice?.type === 'none' ? [] : callsFor(text, request.tools);
   if (calls.length === 0) return [{ type: 'text', text: `${opening} ${describeInput(text, request)}` }];
   const names = [...new Set(calls.map((call) => call.name))].join(' and ');
   return [

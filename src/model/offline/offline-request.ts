@@ -22,6 +22,7 @@ const offlineRequest = z.object({
   system: z.union([z.string(), z.array(block)]).optional(),
   messages: z.array(message).min(1),
   tools: z.array(tool).default([]),
+  tool_choice: z.looseObject({ type: z.string() }).optional(),
   stream: z.literal(true),
 });
 
