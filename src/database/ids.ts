@@ -1,7 +1,7 @@
 import { typeidUnboxed } from 'typeid-js';
 
-/** What an id names: session, message, run, user, process, login, uploaded ticket. */
-export type IdPrefix = 'ses' | 'msg' | 'run' | 'usr' | 'node';
+/** What an id names: session, message, run, user, process, summary, model call. */
+export type IdPrefix = 'ses' | 'msg' | 'run' | 'usr' | 'node' | 'cmp' | 'call';
 
 const SUFFIX = /^[0-7][0-9a-hjkmnp-tv-z]{25}$/;
 

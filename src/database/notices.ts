@@ -1,8 +1,9 @@
 /**
  * What other processes are told at once instead of finding it later. `log`: runs that have new events;
- * `cancel`: runs that shall end; `queue`: runs that wait for a process; `session`: sessions that have a new run.
+ * `cancel`: runs that shall end; `queue`: runs that wait for a process; `session`: sessions that have a new run;
+ * `tools`: tool servers of which something was accepted.
  */
-export type NoticeTopic = 'log' | 'cancel' | 'queue' | 'session';
+export type NoticeTopic = 'log' | 'cancel' | 'queue' | 'session' | 'tools';
 
 /**
  * Hears the ids that another process has sent. `unknown`: for a while nothing could be heard, so anything may

@@ -134,6 +134,8 @@ export interface MessagesTable {
   has_parts: Fixed<number>;
   stop_reason: Fixed<string | null>;
   created_at: Fixed<number>;
+  /** What stood before this answer when it was made, as a hash; null: not known. */
+  prefix_hash: Fixed<string | null | undefined>;
 }
 
 /** The beginning of a long text, written while it streams; it counts once its message exists. */
@@ -151,7 +153,7 @@ export interface ToolCallsTable {
   run_id: Fixed<string>;
   tool_call_id: Fixed<string>;
   name: Fixed<string>;
-  args_hash: Fixed<string>;
+  args_hash: string;
   idempotency_key: Fixed<string>;
   state: string;
   result_json: string | null;
@@ -197,7 +199,10 @@ export interface RunInputsTable {
   created_at: Fixed<number>;
 }
 
-/** Every call of a model, also one that failed: `reserved` while it may go on, then `spent`. Outlives its session. */
+/**
+ * Every call of a model, also one that failed: `reserved` while it may go on, then `spent`, or `refused` before it
+ * began; `left` when it was never told how it ended. Outlives its session.
+ */
 export interface ModelCallsTable {
   id: Fixed<string>;
   tenant_id: Fixed<string>;
@@ -219,6 +224,8 @@ export interface ModelCallsTable {
   cost_micro_usd: number | null;
   reserved_tokens: Generated<number>;
   reserved_micro_usd: Generated<number>;
+  /** The budgets that hold the reservation, `[[scope, period], …]`; null: none. */
+  budgets_json: Generated<string | null>;
   request_id: string | null;
   message_id: string | null;
   started_at: Fixed<number>;
@@ -259,11 +266,15 @@ export interface WorkspaceReadsTable {
 /** A file of a workspace as it was before a run first changed it; `before_text` null: it did not exist. */
 export interface WorkspaceChangesTable {
   run_id: Fixed<string>;
+  /** The session whose workspace it is; that of a sub-agent's run is another. */
   session_id: Fixed<string>;
   path: Fixed<string>;
   before_text: Fixed<string | null>;
-  /** As the run left it; null: removed. */
+  before_sha256: Fixed<string | null>;
+  /** As the run left it at its last change that is known to be done; null: it does not exist. */
   after_sha256: string | null;
+  /** What a change in progress makes of it; null when none is. */
+  next_sha256: string | null;
   created_at: Fixed<number>;
   reverted_at: Generated<number | null>;
 }
@@ -273,7 +284,10 @@ export interface McpToolsTable {
   server: Fixed<string>;
   tool: Fixed<string>;
   fingerprint: string;
+  /** All that the fingerprint stands for, as JSON. */
+  description: string;
   accepted_fingerprint: string | null;
+  accepted_description: string | null;
   accepted_by: string | null;
   accepted_at: number | null;
   seen_at: number;

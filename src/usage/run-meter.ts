@@ -1,4 +1,5 @@
 import type { Usage } from '../event-log/run-event.js';
+import type { Spent } from './usage-sum.js';
 
 /** What a model is called for. */
 export type CallKind = 'turn' | 'compaction' | 'title';
@@ -14,7 +15,7 @@ export interface CallPlan {
   /** Upper bound of the answer, in tokens. */
   maxTokens: number;
   /** Worst price of so many tokens of this model in millionths of a USD; null: not known. */
-  price(inputTokens: number, outputTokens: number): number | null;
+  price: (inputTokens: number, outputTokens: number) => number | null;
 }
 
 export interface CallOutcome {
@@ -36,6 +37,14 @@ export interface ReservedCall {
   settle(outcome: CallOutcome): Promise<void>;
 }
 
+/** What calls of a run used that it has not counted. */
+export interface LeftOver {
+  calls: number;
+  tokens: CallTokens;
+  /** Null: not known. */
+  costMicroUsd: number | null;
+}
+
 /** What one run spends, as its loop sees it. */
 export interface RunMeter {
   /**
@@ -47,7 +56,8 @@ export interface RunMeter {
   countToolCalls(calls: number): Promise<void>;
   /**
    * Settles calls that earlier attempts of the run left open when their process died.
-   * @returns what they are taken to have used and cost; they were `calls` calls.
+   * @param counted what the run has counted of its earlier attempts.
+   * @returns what these used and cost beyond that: calls left open, and others that ended after the last checkpoint.
    */
-  settleLeft(): Promise<{ calls: number; tokens: CallTokens; costMicroUsd: number | null }>;
+  settleLeft(counted: Spent): Promise<LeftOver>;
 }

@@ -1,38 +1,46 @@
 import { describe, expect, it } from '@jest/globals';
-import { addBrokenCall, addCall, NO_USAGE } from './usage-sum.js';
+import { NO_COST } from './cost.js';
+import { addCall, estimateCall, NO_USAGE } from './usage-sum.js';
 
-const call = {
+const usage = {
   input_tokens: 10,
   output_tokens: 7,
   cache_read_input_tokens: 3,
   cache_creation_input_tokens: 2,
 };
+const call = { usage, estimated: false, costMicroUsd: 40 };
+const nothing = { usage: NO_USAGE, cost: NO_COST };
 
-describe('usage', () => {
-  it('adds up what each call tells', () => {
-    expect(addCall(addCall(NO_USAGE, call), call)).toEqual({
-      input_tokens: 20,
-      output_tokens: 14,
-      cache_read_input_tokens: 6,
-      cache_creation_input_tokens: 4,
-      model_calls: 2,
-      estimated: false,
+describe('spending', () => {
+  it('adds up what each call tells, and what it costs', () => {
+    expect(addCall(addCall(nothing, call), call)).toEqual({
+      usage: {
+        input_tokens: 20,
+        output_tokens: 14,
+        cache_read_input_tokens: 6,
+        cache_creation_input_tokens: 4,
+        model_calls: 2,
+        estimated: false,
+      },
+      cost: { microUsd: 80, isKnown: true },
     });
-    expect(NO_USAGE.model_calls).toBe(0);
+    expect(nothing).toEqual({ usage: { ...NO_USAGE, model_calls: 0 }, cost: { microUsd: 0, isKnown: true } });
   });
 
-  it('estimates the output of a broken call from its text, four characters a token, and says so for good', () => {
-    const broken = addBrokenCall(addCall(NO_USAGE, call), { ...call, output_tokens: 1 }, 41);
+  it('is estimated, and its cost not known, for good once a call of it is', () => {
+    const once = addCall(nothing, { usage, estimated: true, costMicroUsd: null });
 
-    expect(broken).toMatchObject({ input_tokens: 20, output_tokens: 18, model_calls: 2, estimated: true });
-    expect(addCall(broken, call).estimated).toBe(true);
+    expect(addCall(once, call)).toMatchObject({
+      usage: { estimated: true },
+      cost: { microUsd: 40, isKnown: false },
+    });
+  });
+
+  it('takes four characters of a broken call for a token', () => {
+    expect(estimateCall({ ...usage, output_tokens: 1 }, 41)).toEqual({ ...usage, output_tokens: 11 });
   });
 
   it('takes what a broken call told of its output when that is more', () => {
-    expect(addBrokenCall(NO_USAGE, { ...call, output_tokens: 9 }, 4).output_tokens).toBe(9);
-  });
-
-  it('counts no call that never began', () => {
-    expect(addBrokenCall(NO_USAGE, undefined, 100)).toEqual(NO_USAGE);
+    expect(estimateCall({ ...usage, output_tokens: 9 }, 4).output_tokens).toBe(9);
   });
 });

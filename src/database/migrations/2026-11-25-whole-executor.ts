@@ -1,11 +1,13 @@
-import type { Kysely } from 'kysely';
+import { type Kysely, sql } from 'kysely';
 
 /** Approvals, agents and sub-agents, what runs cost and may cost, compaction, workspaces, tool servers. */
 export async function up(db: Kysely<unknown>): Promise<void> {
   await extendSessions(db);
+  await db.schema.alterTable('messages').addColumn('prefix_hash', 'text').execute();
   await extendRuns(db);
   await extendToolCalls(db);
-  await createMoney(db);
+  await createModelCalls(db);
+  await createBudgets(db);
   await createCompactions(db);
   await createWorkspaces(db);
   await createToolServers(db);
@@ -45,7 +47,7 @@ async function extendToolCalls(db: Kysely<unknown>): Promise<void> {
     await db.schema.alterTable('tool_calls').addColumn(name, 'text').execute();
 }
 
-async function createMoney(db: Kysely<unknown>): Promise<void> {
+async function createModelCalls(db: Kysely<unknown>): Promise<void> {
   await db.schema
     .createTable('model_calls')
     .addColumn('id', 'text', (c) => c.primaryKey())
@@ -66,6 +68,7 @@ async function createMoney(db: Kysely<unknown>): Promise<void> {
     .addColumn('cost_micro_usd', 'bigint')
     .addColumn('reserved_tokens', 'bigint', (c) => c.notNull().defaultTo(0))
     .addColumn('reserved_micro_usd', 'bigint', (c) => c.notNull().defaultTo(0))
+    .addColumn('budgets_json', 'text')
     .addColumn('request_id', 'text')
     .addColumn('message_id', 'text')
     .addColumn('started_at', 'bigint', (c) => c.notNull())
@@ -77,6 +80,15 @@ async function createMoney(db: Kysely<unknown>): Promise<void> {
     .on('model_calls')
     .columns(['tenant_id', 'started_at'])
     .execute();
+  await db.schema
+    .createIndex('model_calls_open')
+    .on('model_calls')
+    .column('started_at')
+    .where(sql<boolean>`state = 'reserved'`)
+    .execute();
+}
+
+async function createBudgets(db: Kysely<unknown>): Promise<void> {
   await db.schema
     .createTable('budgets')
     .addColumn('scope', 'text', (c) => c.notNull())
@@ -124,10 +136,17 @@ async function createWorkspaces(db: Kysely<unknown>): Promise<void> {
     .addColumn('session_id', 'text', (c) => c.notNull())
     .addColumn('path', 'text', (c) => c.notNull())
     .addColumn('before_text', 'text')
+    .addColumn('before_sha256', 'text')
     .addColumn('after_sha256', 'text')
+    .addColumn('next_sha256', 'text')
     .addColumn('created_at', 'bigint', (c) => c.notNull())
     .addColumn('reverted_at', 'bigint')
     .addPrimaryKeyConstraint('workspace_changes_key', ['run_id', 'path'])
+    .execute();
+  await db.schema
+    .createIndex('workspace_changes_session')
+    .on('workspace_changes')
+    .columns(['session_id', 'path'])
     .execute();
 }
 
@@ -137,7 +156,9 @@ async function createToolServers(db: Kysely<unknown>): Promise<void> {
     .addColumn('server', 'text', (c) => c.notNull())
     .addColumn('tool', 'text', (c) => c.notNull())
     .addColumn('fingerprint', 'text', (c) => c.notNull())
+    .addColumn('description', 'text', (c) => c.notNull())
     .addColumn('accepted_fingerprint', 'text')
+    .addColumn('accepted_description', 'text')
     .addColumn('accepted_by', 'text')
     .addColumn('accepted_at', 'bigint')
     .addColumn('seen_at', 'bigint', (c) => c.notNull())

@@ -1,0 +1,105 @@
+import { describe, expect, it } from '@jest/globals';
+import { FreeMeter } from '../../test/support/runs/free-meter.js';
+import {
+  type Beat,
+  block,
+  saying,
+  ScriptedModel,
+  started,
+  stopped,
+  text,
+  toolUse,
+} from '../../test/support/runs/scripted-model.js';
+import { ModelError, type ModelRequest } from '../model/language-model.js';
+import { NO_COST } from './cost.js';
+import { MeteredModel } from './metered-model.js';
+import { NO_USAGE } from './usage-sum.js';
+
+const request: ModelRequest = {
+  model: 'claude-opus-5-5',
+  system: null,
+  messages: [{ role: 'user', content: [{ type: 'text', text: 'hi' }] }],
+  tools: [],
+  maxTokens: 100,
+};
+
+async function call(answer: Beat[]) {
+  const meter = new FreeMeter();
+  const model = new MeteredModel(new ScriptedModel(() => answer), meter, { usage: NO_USAGE, cost: NO_COST });
+  let failure: unknown;
+  try {
+    for await (const event of model.stream('turn', request, new AbortController().signal)) void event;
+  } catch (error) {
+    failure = error;
+  }
+  return { meter, spent: model.spent, failure };
+}
+
+describe('a metered model', () => {
+  it('books what a call tells at its end, with its cost', async () => {
+    const { meter, spent } = await call(saying(['Hello.']));
+
+    expect(meter.settled).toEqual([
+      {
+        tokens: {
+          input_tokens: 10,
+          output_tokens: 7,
+          cache_read_input_tokens: 3,
+          cache_creation_input_tokens: 2,
+        },
+        estimated: false,
+        costMicroUsd: 191,
+        requestId: undefined,
+        messageId: undefined,
+      },
+    ]);
+    expect(spent).toMatchObject({ usage: { model_calls: 1 }, cost: { microUsd: 191, isKnown: true } });
+  });
+
+  it('books a call that broke off as a guess', async () => {
+    const { meter, spent, failure } = await call([started, text('12345678'), new Error('cut')]);
+
+    expect(failure).toEqual(new Error('cut'));
+    expect(meter.settled).toMatchObject([
+      { tokens: { input_tokens: 10, output_tokens: 2 }, estimated: true },
+    ]);
+    expect(spent.usage.estimated).toBe(true);
+  });
+
+  it('takes what it wrote as arguments of tools into the guess', async () => {
+    const long = toolUse('a', 'write', { text: 'x'.repeat(4_000) });
+    const { meter } = await call([started, text('12345678'), block(1, long), new Error('cut')]);
+
+    expect(meter.settled).toMatchObject([{ tokens: { output_tokens: 1_005 }, estimated: true }]);
+  });
+
+  it('books nothing for a call that was refused, but keeps its id', async () => {
+    const refused = new ModelError('overloaded_error', 'no', { retryable: true, requestId: 'req_1' });
+    const { meter, spent } = await call([refused]);
+
+    expect(meter.settled).toEqual([
+      { tokens: undefined, estimated: false, costMicroUsd: 0, requestId: 'req_1' },
+    ]);
+    expect(spent).toEqual({ usage: NO_USAGE, cost: NO_COST });
+  });
+
+  it('takes nothing for a refusal before any output', async () => {
+    const stop = stopped('refusal');
+    const none = { ...stop, usage: { ...(stop as { usage: object }).usage, output_tokens: 0 } } as Beat;
+    const { spent } = await call([started, none]);
+
+    expect(spent).toMatchObject({ usage: { model_calls: 1 }, cost: { microUsd: 0, isKnown: true } });
+  });
+
+  it('has a cost that is not known when the model is not', async () => {
+    const meter = new FreeMeter();
+    const model = new MeteredModel(ScriptedModel.saying(saying(['x'])), meter, {
+      usage: NO_USAGE,
+      cost: NO_COST,
+    });
+    const unknown = { ...request, model: 'llama' };
+    for await (const event of model.stream('turn', unknown, new AbortController().signal)) void event;
+
+    expect(model.spent.cost.isKnown).toBe(false);
+  });
+});

@@ -1,0 +1,123 @@
+import {
+  type LanguageModel,
+  ModelError,
+  type ModelEvent,
+  type ModelRequest,
+  type ModelUsage,
+} from '../model/language-model.js';
+import { totalOf } from '../model/model-usage.js';
+import { costMicroUsd, worstCaseMicroUsd } from '../model/prices.js';
+import { estimateTokens } from '../model/estimate-tokens.js';
+import type { CallKind, CallOutcome, LeftOver, RunMeter } from './run-meter.js';
+import { addCall, type CountedCall, estimateCall, type Spent } from './usage-sum.js';
+
+/** A model whose calls are paid for: set aside before each, booked after it, however it ends. */
+export class MeteredModel {
+  constructor(
+    private readonly model: LanguageModel,
+    private readonly meter: RunMeter,
+    private total: Spent,
+  ) {}
+
+  /** Of all calls so far, and what was spent before them. */
+  get spent(): Spent {
+    return this.total;
+  }
+
+  /** Counts what calls used that were made before, and that the run has not counted. */
+  add({ calls, tokens, costMicroUsd: cost }: LeftOver): void {
+    if (calls === 0 && Object.values(tokens).every((count) => count === 0)) return;
+    const sum = addCall(this.total, { usage: tokens, estimated: true, costMicroUsd: cost });
+    this.total = { ...sum, usage: { ...sum.usage, model_calls: this.total.usage.model_calls + calls } };
+  }
+
+  limits(model: string): ReturnType<LanguageModel['limits']> {
+    return this.model.limits(model);
+  }
+
+  /**
+   * Streams one answer, as `LanguageModel.stream` does; where a budget allows no more, a shorter one.
+   * @throws AppError `budget_exceeded` before anything is sent.
+   */
+  async *stream(kind: CallKind, request: ModelRequest, signal: AbortSignal): AsyncGenerator<ModelEvent> {
+    const plan = {
+      kind,
+      model: request.model,
+      inputTokens: estimateTokens(request),
+      maxTokens: request.maxTokens,
+      price: (input: number, output: number) => worstCaseMicroUsd(request.model, input, output),
+    };
+    const call = await this.meter.reserve(plan, signal);
+    const account = new CallAccount(request.model);
+    try {
+      const asked =
+        call.maxTokens === request.maxTokens ? request : { ...request, maxTokens: call.maxTokens };
+      for await (const event of this.model.stream(asked, signal)) {
+        account.take(event);
+        yield event;
+      }
+    } catch (error) {
+      account.fail(error);
+      throw error;
+    } finally {
+      const counted = account.count();
+      if (counted !== undefined) this.total = addCall(this.total, counted);
+      await call.settle(account.outcome());
+    }
+  }
+}
+
+type Stop = Extract<ModelEvent, { type: 'stop' }>;
+
+/** What one call has told of itself so far. */
+class CallAccount {
+  private started: ModelUsage | undefined;
+  private final: Stop | undefined;
+  private received = 0;
+  /** Of calls of tools; measured only when the answer breaks off. */
+  private readonly inputs: unknown[] = [];
+  private ids: Pick<CallOutcome, 'requestId' | 'messageId'> = {};
+
+  constructor(private readonly model: string) {}
+
+  take(event: ModelEvent): void {
+    if (event.type === 'start') {
+      this.started = event.usage;
+      this.ids = { requestId: event.requestId, messageId: event.messageId };
+    } else if (event.type === 'text' || event.type === 'thinking') this.received += event.text.length;
+    else if (event.type === 'block') this.inputs.push(event.content['input']);
+    else if (event.type === 'stop') this.final = event;
+  }
+
+  fail(error: unknown): void {
+    if (error instanceof ModelError) this.ids.requestId ??= error.requestId;
+  }
+
+  /** Undefined: it was refused, and costs nothing. */
+  count(): CountedCall | undefined {
+    const usage = this.final?.usage ?? (this.started && estimateCall(this.started, this.characters));
+    if (usage === undefined) return undefined;
+    const estimated = this.final === undefined || this.final.estimated === true;
+    const cost = this.isUnpaid ? 0 : costMicroUsd(this.model, usage);
+    return { usage: totalOf(usage), estimated, costMicroUsd: cost };
+  }
+
+  private get characters(): number {
+    const known = this.inputs.filter((input) => input !== undefined);
+    return this.received + known.reduce<number>((sum, input) => sum + JSON.stringify(input).length, 0);
+  }
+
+  /** A refusal before any output is not billed. */
+  private get isUnpaid(): boolean {
+    return (
+      this.final?.stopReason === 'refusal' && this.received === 0 && this.final.usage.output_tokens === 0
+    );
+  }
+
+  outcome(): CallOutcome {
+    const counted = this.count();
+    if (counted === undefined) return { tokens: undefined, estimated: false, costMicroUsd: 0, ...this.ids };
+    const { usage: tokens, estimated, costMicroUsd: cost } = counted;
+    return { tokens, estimated, costMicroUsd: cost, ...this.ids };
+  }
+}
