@@ -1,0 +1,89 @@
+import { createHash } from 'node:crypto';
+import type { ContentBlock, Effort, ModelMessage, ModelRequest, ToolSpec } from '../model/language-model.js';
+
+/** What a run asks the model with, the same for a whole attempt. */
+export interface Frame {
+  model: string;
+  system: string | null;
+  tools: ToolSpec[];
+  maxTokens: number;
+  effort?: Effort | undefined;
+}
+
+/** A stored message, as far as the model is concerned. */
+export interface Said {
+  role: 'user' | 'assistant';
+  content: ContentBlock[];
+  /** What stood before it when the model made it, as `prefixHash` names it; null: not known. */
+  prefixHash: string | null;
+}
+
+/** What the model has to know of the conversation: all of it, or a summary and what came after it. */
+export interface History<M extends Said = Said> {
+  compaction: { id: string; summary: string } | undefined;
+  messages: readonly M[];
+}
+
+const SUMMARY = 'This conversation was longer. Summary of all that came before, made by the assistant:';
+const GO_ON = 'Go on with the task where the summary ends.';
+
+/** Makes requests of a conversation. History is only ever appended to; what the model signed goes back as it came. */
+export class Prompt {
+  constructor(private readonly frame: Frame) {}
+
+  request(history: History): ModelRequest {
+    const { effort, ...frame } = this.frame;
+    const { compaction } = history;
+    return {
+      ...frame,
+      messages: this.messages(history),
+      ...(effort === undefined ? {} : { effort }),
+      ...(compaction === undefined ? {} : { callSuffix: compaction.id }),
+    };
+  }
+
+  /** Names everything that stands before the messages of a history: what the model signed holds for this alone. */
+  prefixHash({ compaction }: History): string {
+    const { model, system, tools } = this.frame;
+    return createHash('sha256')
+      .update(JSON.stringify([model, system, tools, compaction?.id ?? null]))
+      .digest('base64url')
+      .slice(0, 16);
+  }
+
+  private messages(history: History): ModelMessage[] {
+    const { compaction, messages } = history;
+    const signedFrom = firstWith(this.prefixHash(history), messages);
+    const said = messages.map(({ role, content }, index) => ({
+      role,
+      content: index < signedFrom ? content.filter((block) => !isThinking(block)) : content,
+    }));
+    // An empty answer happens; given back it would be refused.
+    const sendable = said.filter(({ content }) => content.length > 0);
+    return compaction === undefined ? sendable : afterSummary(compaction.summary, sendable);
+  }
+}
+
+/**
+ * Index of the first message of those at the end whose answers were all made behind this prefix. Providers bind
+ * reasoning to what stood before it: after another system prompt, other tools or a summary it is left out.
+ */
+function firstWith(prefixHash: string, messages: readonly Said[]): number {
+  return (
+    messages.findLastIndex(
+      (message) =>
+        message.role === 'assistant' && message.prefixHash !== null && message.prefixHash !== prefixHash,
+    ) + 1
+  );
+}
+
+function isThinking({ type }: ContentBlock): boolean {
+  return type === 'thinking' || type === 'redacted_thinking';
+}
+
+function afterSummary(summary: string, messages: ModelMessage[]): ModelMessage[] {
+  const text = { type: 'text', text: `${SUMMARY}\n\n${summary}` };
+  const [first, ...rest] = messages;
+  if (first?.role === 'user') return [{ role: 'user', content: [text, ...first.content] }, ...rest];
+  return [{ role: 'user', content: [text, { type: 'text', text: GO_ON }] }, ...messages];
+}
