@@ -3,6 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import { z } from 'zod';
 import { AppError } from '../errors/app-error.js';
 import { ToolCaller, type ToolOutcome } from './tool-caller.js';
+import { OutcomeUnknown } from './outcome-unknown.js';
 import { ToolError } from './tool-error.js';
 import { ToolRegistry } from './tool-registry.js';
 import type { ToolContext, ToolOptions } from './tool.js';
@@ -56,6 +57,39 @@ async function timed<T>(work: Promise<T>): Promise<{ value: T; ms: number }> {
   return { value, ms: performance.now() - start };
 }
 
+describe('a check before the call', () => {
+  it.each<[string, string, unknown, unknown]>([
+    ['arguments that fit', 'act', { city: 'Bonn', more: 1 }, { args: { city: 'Bonn' } }],
+    ['a tool that is not there', 'fly', ARGS, /There is no tool "fly"/],
+    ['arguments that are no JSON', 'act', { INVALID_JSON: '{"city":' }, /not valid JSON/],
+    ['arguments that do not fit', 'act', { city: 5 }, /do not fit:\n- city: /],
+  ])('calls nothing, and says what `call` would: %s', async (_name, tool, args, said) => {
+    let calls = 0;
+    const { caller, tools } = callerOf(() => (calls += 1));
+
+    const checked = await caller.check(tools, tool, args);
+
+    if (said instanceof RegExp) {
+      const outcome = { result: expect.stringMatching(said), isError: true };
+      expect(checked).toEqual({ outcome });
+      expect(await caller.call(tools, tool, args, contextWith(), LIMITS)).toEqual(outcome);
+    } else expect(checked).toEqual(said);
+    expect(calls).toBe(0);
+  });
+
+  it('that throws is an outcome, and is told to nobody yet', async () => {
+    const input = z.object({}).refine(() => {
+      throw new Error('secret');
+    });
+    const { caller, tools, unexpected } = callerOf(() => 'called', { input });
+
+    expect(await caller.check(tools, 'act', {})).toEqual({
+      outcome: { result: 'The tool failed.', isError: true },
+    });
+    expect(unexpected).toEqual([]);
+  });
+});
+
 describe('ToolCaller', () => {
   it('calls the tool with parsed arguments and the context', async () => {
     const seen: unknown[] = [];
@@ -63,7 +97,10 @@ describe('ToolCaller', () => {
       input: z.object({ city: z.string().trim() }),
     });
     await caller.call(tools, 'act', { city: ' Bonn ', more: 1 }, contextWith(), LIMITS);
-    expect(seen).toEqual([{ city: 'Bonn' }, { ...contextWith(), signal: expect.any(AbortSignal) }]);
+    expect(seen).toEqual([
+      { city: 'Bonn' },
+      { ...contextWith(), signal: expect.any(AbortSignal), startAgent: expect.any(Function) },
+    ]);
   });
 
   it('hands on what the tool returns', async () => {
@@ -168,10 +205,28 @@ describe('ToolCaller', () => {
     expect(value).toEqual({
       result: 'The tool did not end within 30 ms. Whether it took effect is not known.',
       isError: true,
+      unknown: true,
     });
     expect(ms).toBeLessThan(2_000);
     expect(signal?.aborted).toBe(true);
     expect(signal?.reason).toMatchObject({ name: 'TimeoutError' });
+  });
+
+  it('counts no outcome as unknown where twice does no harm', async () => {
+    const outcome = await act(never, { timeoutMs: 20, idempotent: true });
+    expect([outcome.isError, outcome.unknown]).toEqual([true, undefined]);
+  });
+
+  it('says so when the tool itself does not know how its work ended', async () => {
+    const { caller, tools, unexpected } = callerOf(() => {
+      throw new OutcomeUnknown('the connection was lost.');
+    });
+    expect(await caller.call(tools, 'act', ARGS, contextWith(), { timeoutMs: 1_000 })).toEqual({
+      result: 'Outcome unknown: the connection was lost.',
+      isError: true,
+      unknown: true,
+    });
+    expect(unexpected).toEqual([]);
   });
 
   it('gives a tool without a time of its own the time of the run', async () => {

@@ -87,4 +87,38 @@ describe('ToolRegistry', () => {
     registry.register(tool({ name: 'x'.repeat(64) }), 'A.b');
     expect(registry.list()).toHaveLength(1);
   });
+
+  it('replaces the tools of a group as one, and withdraws them', () => {
+    const registry = new ToolRegistry();
+    registry.register(tool({ name: 'm' }), 'A.b');
+    expect(registry.replaceGroup('far', [tool({ name: 'z' }), tool({ name: 'a' })])).toEqual([]);
+    expect(registry.replaceGroup('near', [tool({ name: 'n' })])).toEqual([]);
+    expect(registry.specs().map(({ name }) => name)).toEqual(['a', 'm', 'n', 'z']);
+    registry.replaceGroup('far', [tool({ name: 'b' })]);
+    expect(registry.list().map(({ options }) => options.name)).toEqual(['b', 'm', 'n']);
+    registry.replaceGroup('far', []);
+    expect(registry.specs().map(({ name }) => name)).toEqual(['m', 'n']);
+  });
+
+  it('leaves a set that was chosen as it is when a group changes', () => {
+    const registry = new ToolRegistry();
+    const before = tool({ name: 'a' });
+    registry.replaceGroup('far', [before]);
+    const chosen = registry.select('all');
+    registry.replaceGroup('far', []);
+    expect(chosen.find('a')).toBe(before);
+    expect(chosen.names()).toEqual(['a']);
+  });
+
+  it('leaves out of a group what cannot be offered, and says why', () => {
+    const registry = new ToolRegistry();
+    registry.register(tool({ name: 'pay' }), 'Bills.pay');
+    const group = [tool({ name: 'pay' }), tool({ name: 'x y' }), tool({ name: 'b' }), tool({ name: 'b' })];
+    expect(registry.replaceGroup('the server far', group)).toEqual([
+      '"pay" is the name of a tool of Bills.pay already',
+      '"x y" has a bad name: it takes 1 to 64 letters, digits, "_" and "-"',
+      '"b" is the name of a tool of the server far already',
+    ]);
+    expect(registry.specs().map(({ name }) => name)).toEqual(['b', 'pay']);
+  });
 });

@@ -6,6 +6,8 @@ interface Entry {
   readonly tool: RegisteredTool;
   readonly spec: ToolDescription;
   readonly place: string;
+  /** Set for tools that come and go together. */
+  readonly group?: string;
 }
 
 /** What the model's provider takes as a name. */
@@ -32,9 +34,19 @@ export class ToolRegistry {
       throw new Error(`Two tools are named "${name}": ${other.place} and ${place}. Rename one of them.`);
     }
     this.entries.set(name, { tool, place, spec: describe(tool, place) });
-    this.sorted = [...this.entries.values()].toSorted((a, b) =>
-      a.tool.options.name < b.tool.options.name ? -1 : 1,
-    );
+    this.sort();
+  }
+
+  /**
+   * Puts `tools` into the place of all that `group` has offered until now; with none it is withdrawn. Runs at work
+   * keep the set that they began with. What cannot be offered, or has a name that is taken, is left out.
+   * @returns one line about each tool that was left out.
+   */
+  replaceGroup(group: string, tools: readonly RegisteredTool[]): string[] {
+    for (const [name, entry] of this.entries) if (entry.group === group) this.entries.delete(name);
+    const problems = tools.flatMap((tool) => this.join(group, tool) ?? []);
+    this.sort();
+    return problems;
   }
 
   list(): RegisteredTool[] {
@@ -58,6 +70,22 @@ export class ToolRegistry {
   /** All tools as a model is told of them, always the same objects. */
   specs(): ToolDescription[] {
     return this.sorted.map((entry) => entry.spec);
+  }
+
+  private join(group: string, tool: RegisteredTool): string | undefined {
+    const { name } = tool.options;
+    const problem = problemOf(tool.options);
+    if (problem !== undefined) return `${JSON.stringify(name)} ${problem}`;
+    const other = this.entries.get(name);
+    if (other !== undefined) return `"${name}" is the name of a tool of ${other.place} already`;
+    this.entries.set(name, { tool, place: group, group, spec: describe(tool, group) });
+    return undefined;
+  }
+
+  private sort(): void {
+    this.sorted = [...this.entries.values()].toSorted((a, b) =>
+      a.tool.options.name < b.tool.options.name ? -1 : 1,
+    );
   }
 }
 

@@ -14,16 +14,19 @@ export interface ToolContext {
   signal: AbortSignal;
   /**
    * Has another agent work on a task of its own, as a run that everybody who may see this one can follow, and waits
-   * for its end. Called again for the same call, after a crash, it finds the same run. Ends with this run.
-   * @throws ToolError for an agent that is not known, and when agents are nested too deeply.
+   * for its end. Called again for the same call, after a crash, it finds the same run. Ends with this run, and when
+   * `signal` is aborted: this call's own, when none is given.
+   * @throws ToolError for an agent that is not known, when agents are nested too deeply, and when there are too many.
    */
-  startAgent(request: SubAgentRequest): Promise<SubAgentResult>;
+  startAgent: (request: SubAgentRequest, signal?: AbortSignal) => Promise<SubAgentResult>;
 }
 
 export interface SubAgentRequest {
   /** Name of a profile; `general` when not given. */
   agent?: string | undefined;
   prompt: string;
+  /** What people see it called; the beginning of the prompt when not given. */
+  title?: string | undefined;
   /** Tells several sub-agents of one call apart. */
   key?: string | undefined;
 }
@@ -33,6 +36,8 @@ export interface SubAgentResult {
   status: 'completed' | 'failed' | 'cancelled';
   /** What it said last. */
   text: string;
+  /** Why it has failed. */
+  error?: string;
 }
 
 /**

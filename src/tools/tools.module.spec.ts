@@ -1,7 +1,9 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { Controller, Injectable, Module, Scope, type Type } from '@nestjs/common';
+import { Controller, Global, Injectable, Module, Scope, type Type } from '@nestjs/common';
 import { Test, type TestingModule } from '@nestjs/testing';
 import { z } from 'zod';
+import { openSqlite } from '../../test/support/databases.js';
+import { Database } from '../database/database.js';
 import { ToolCaller } from './tool-caller.js';
 import { ToolRegistry } from './tool-registry.js';
 import { Tool } from './tool.decorator.js';
@@ -32,10 +34,15 @@ const context: ToolContext = {
   startAgent: () => Promise.reject(new Error('no agent')),
 };
 
+/** What the application gives to all modules. */
+@Global()
+@Module({ providers: [{ provide: Database, useFactory: openSqlite }], exports: [Database] })
+class GroundModule {}
+
 let app: TestingModule | undefined;
 
 async function start(...modules: Type[]): Promise<TestingModule> {
-  app = await Test.createTestingModule({ imports: [ToolsModule, ...modules] }).compile();
+  app = await Test.createTestingModule({ imports: [GroundModule, ToolsModule, ...modules] }).compile();
   return app.init();
 }
 
@@ -57,7 +64,7 @@ describe('ToolsModule', () => {
       .get(ToolRegistry)
       .specs()
       .map(({ name }) => name);
-    expect(names).toEqual(['calculate', 'fetch_url', 'get_time']);
+    expect(names).toEqual(expect.arrayContaining(['calculate', 'fetch_url', 'get_time']));
   });
 
   it('finds the tool of a newcomer: one file and one import', async () => {
@@ -81,7 +88,11 @@ describe('ToolsModule', () => {
     @Module({ providers: [InvoiceTool, { provide: 'invoices', useExisting: InvoiceTool }] })
     class AcmeModule {}
     const started = await start(AcmeModule);
-    expect(started.get(ToolRegistry).list()).toHaveLength(4);
+    const names = started
+      .get(ToolRegistry)
+      .list()
+      .map(({ options: { name } }) => name);
+    expect(names.filter((name) => name === 'find_invoice')).toHaveLength(1);
   });
 
   it('calls built-in tools', async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { ToolContext } from '../tool.js';
-import { AddressGuard } from './address-guard.js';
+import { AddressGuard } from '../address-guard.js';
 import { FetchUrlTool } from './fetch-url.tool.js';
 
 const context = { signal: new AbortController().signal } as ToolContext;

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { z } from 'zod';
 import type { ToolContext } from '../tool.js';
 import { Tool } from '../tool.decorator.js';
-import { AddressGuard } from './address-guard.js';
+import { AddressGuard } from '../address-guard.js';
 import { type Page, PageFetcher } from './page-fetcher.js';
 
 const input = z.strictObject({

@@ -2,7 +2,7 @@ import { type IncomingMessage, type RequestListener, type Server, createServer }
 import type { AddressInfo } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { AddressGuard } from './address-guard.js';
+import { AddressGuard } from '../address-guard.js';
 import { PageFetcher } from './page-fetcher.js';
 
 /** The one address inside that these specs allow; the other loopback addresses stay forbidden. */

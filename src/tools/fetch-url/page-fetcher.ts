@@ -1,7 +1,7 @@
 import { Agent, type Dispatcher, request } from 'undici';
 import { ToolError } from '../tool-error.js';
-import type { AddressGuard } from './address-guard.js';
-import { publicUrl } from './public-url.js';
+import type { AddressGuard } from '../address-guard.js';
+import { publicUrl } from '../public-url.js';
 
 export interface Page {
   /** Where the text came from in the end, after redirects. */

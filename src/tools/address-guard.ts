@@ -1,7 +1,7 @@
 import { lookup as systemLookup, type LookupAddress, type LookupAllOptions } from 'node:dns';
-import type { LookupFunction } from 'node:net';
+import { isIP, type LookupFunction } from 'node:net';
 import ipaddr from 'ipaddr.js';
-import { ToolError } from '../tool-error.js';
+import { ToolError } from './tool-error.js';
 
 type Address = ReturnType<typeof ipaddr.parse>;
 type Resolve = (
@@ -11,6 +11,11 @@ type Resolve = (
 ) => void;
 
 export interface AddressGuardOptions {
+  /**
+   * Whether addresses and names of the inside are allowed too, where an operator named the place: private, shared
+   * and loopback ones. What clouds and hosts keep for their own services (metadata) is refused all the same.
+   */
+  inside?: boolean;
   /** Addresses to allow although they are not public, in their usual form. */
   except?: readonly string[];
   /** How names become addresses; the system's way (getaddrinfo) by default. */
@@ -21,19 +26,25 @@ export interface AddressGuardOptions {
 const GLOBAL_UNICAST = ipaddr.IPv6.parseCIDR('2000::/3');
 /** An IPv4 address as an IPv6-only network sees it (RFC 6052 §2.1): stands for the address in its last 32 bits. */
 const NAT64 = ipaddr.IPv6.parseCIDR('64:ff9b::/96');
-/** Looks public, but is the host's agent on every Azure machine. */
-const HOST_SERVICES = ['168.63.129.16'];
+/** Services of the host: Azure's agent looks public, the metadata of Alibaba, Oracle and AWS (IPv6) look private. */
+const HOST_SERVICES = ['168.63.129.16', '100.100.100.200', '192.0.0.192', 'fd00:ec2::254'];
+/** What a network has to itself (RFC 1918, 6598, 4193) and the machine itself. */
+const INSIDE_RANGES = ['private', 'loopback', 'carrierGradeNat', 'uniqueLocal'];
+/** Names that are for inside by definition (RFC 6761, RFC 6762, RFC 8375, ICANN's .internal). */
+const INSIDE_NAMES = /(^|\.)(localhost|local|internal|intranet|lan|home\.arpa)$/;
 
 /**
- * Which addresses this server connects to when a model names the place: public ones only.
+ * Which addresses this server connects to where a model or another server names the place: public ones only.
  * Loopback, private, link-local, shared (CGNAT), multicast and reserved addresses are refused (RFC 6890), also
  * when they are wrapped into IPv6.
  */
 export class AddressGuard {
+  private readonly inside: boolean;
   private readonly except: readonly string[];
   private readonly resolve: Resolve;
 
   constructor(options: AddressGuardOptions = {}) {
+    this.inside = options.inside ?? false;
     this.except = options.except ?? [];
     this.resolve = options.resolve ?? systemLookup;
   }
@@ -42,7 +53,19 @@ export class AddressGuard {
   allows(address: string): boolean {
     if (!ipaddr.isValid(address)) return false;
     const target = unwrap(ipaddr.parse(address));
-    return this.except.includes(target.toString()) || isPublic(target);
+    if (this.except.includes(target.toString())) return true;
+    if (HOST_SERVICES.includes(target.toString())) return false;
+    return isPublic(target) || (this.inside && INSIDE_RANGES.includes(target.range()));
+  }
+
+  /**
+   * Whether a URL may name this host, an address or a name. Of a name only what it says is judged: what it resolves
+   * to is judged by `lookup`.
+   */
+  allowsHost(host: string): boolean {
+    if (isIP(host) !== 0) return this.allows(host);
+    // A name without a dot is completed by the resolver to one of the own network.
+    return this.inside || (host.includes('.') && !INSIDE_NAMES.test(host));
   }
 
   /**
@@ -55,10 +78,7 @@ export class AddressGuard {
       if (error !== null || addresses === undefined || first === undefined) {
         callback(error ?? new ToolError(`"${hostname}" has no address.`), []);
       } else if (!addresses.every(({ address }) => this.allows(address))) {
-        callback(
-          new ToolError(`"${hostname}" is not a public address. Only public addresses can be fetched.`),
-          [],
-        );
+        callback(notPublic(hostname), []);
       } else if (options.all === true) {
         callback(null, addresses);
       } else {
@@ -68,6 +88,10 @@ export class AddressGuard {
   };
 }
 
+export function notPublic(host: string): ToolError {
+  return new ToolError(`"${host}" is not a public address. Only public addresses can be fetched.`);
+}
+
 function unwrap(address: Address): Address {
   if (!(address instanceof ipaddr.IPv6)) return address;
   if (address.isIPv4MappedAddress()) return address.toIPv4Address();
@@ -75,6 +99,6 @@ function unwrap(address: Address): Address {
 }
 
 function isPublic(address: Address): boolean {
-  if (address.range() !== 'unicast' || HOST_SERVICES.includes(address.toString())) return false;
+  if (address.range() !== 'unicast') return false;
   return address instanceof ipaddr.IPv4 || address.match(GLOBAL_UNICAST);
 }

@@ -1,9 +1,5 @@
-import { isIP } from 'node:net';
-import { ToolError } from '../tool-error.js';
-import type { AddressGuard } from './address-guard.js';
-
-/** Names that are for inside by definition (RFC 6761, RFC 6762, RFC 8375, ICANN's .internal). */
-const INSIDE = /(^|\.)(localhost|local|internal|intranet|lan|home\.arpa)$/;
+import { ToolError } from './tool-error.js';
+import { type AddressGuard, notPublic } from './address-guard.js';
 
 /**
  * Reads an address that a model or a redirect names, relative to `base` if given. The URL parser (WHATWG) has
@@ -23,9 +19,7 @@ export function publicUrl(text: string, guard: AddressGuard, base?: URL): URL {
   if (!isUsualPort(url.port))
     throw new ToolError(`Port ${url.port} is refused: only 80, 443 and those above 1023 are open.`);
   const host = url.hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '');
-  if (!(isIP(host) === 0 ? isOutsideName(host) : guard.allows(host))) {
-    throw new ToolError(`"${host}" is not a public address. Only public addresses can be fetched.`);
-  }
+  if (!guard.allowsHost(host)) throw notPublic(host);
   url.hash = '';
   return url;
 }
@@ -33,9 +27,4 @@ export function publicUrl(text: string, guard: AddressGuard, base?: URL): URL {
 /** The URL parser leaves the port empty where it is the scheme's own. */
 function isUsualPort(port: string): boolean {
   return port === '' || port === '80' || port === '443' || Number(port) > 1023;
-}
-
-/** A name without a dot is completed by the resolver to one of the own network. */
-function isOutsideName(host: string): boolean {
-  return host.includes('.') && !INSIDE.test(host);
 }

@@ -60,6 +60,34 @@ describe('AddressGuard', () => {
     },
   );
 
+  it.each(['10.0.0.1', '127.0.0.1', '::1', '100.64.0.1', 'fd00::1', '::ffff:10.0.0.1', '8.8.8.8'])(
+    'allows %s where the inside is allowed',
+    (address) => {
+      expect(new AddressGuard({ inside: true }).allows(address)).toBe(true);
+    },
+  );
+
+  it.each([
+    '169.254.169.254',
+    '::ffff:169.254.169.254',
+    'fe80::1',
+    '168.63.129.16',
+    '100.100.100.200',
+    '192.0.0.192',
+    'fd00:ec2::254',
+    '0.0.0.0',
+    '224.0.0.1',
+  ])('refuses %s also where the inside is allowed', (address) => {
+    expect(new AddressGuard({ inside: true }).allows(address)).toBe(false);
+  });
+
+  it('lets URLs name hosts of the inside only where the inside is allowed', () => {
+    for (const host of ['localhost', 'intranet', 'printer.local', '127.0.0.1']) {
+      expect([host, new AddressGuard().allowsHost(host)]).toEqual([host, false]);
+      expect([host, new AddressGuard({ inside: true }).allowsHost(host)]).toEqual([host, true]);
+    }
+  });
+
   it('allows an exception, and only that', () => {
     const guard = new AddressGuard({ except: ['127.0.0.1'] });
     expect(guard.allows('127.0.0.1')).toBe(true);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { ToolError } from '../tool-error.js';
+import { ToolError } from './tool-error.js';
 import { AddressGuard } from './address-guard.js';
 import { publicUrl } from './public-url.js';
 
