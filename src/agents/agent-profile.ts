@@ -43,3 +43,26 @@ export interface AgentLimits {
   /** Of all its model calls, input and output. */
   tokens?: number;
 }
+
+/** What several profiles say of a tool together: a person is asked where one of them wants it. */
+export function strictestRule(profiles: readonly AgentProfile[], tool: string): ApprovalRule | undefined {
+  const rules = profiles.map((profile) => approvalRule(profile, tool)).filter((rule) => rule !== undefined);
+  if (rules.includes('always')) return 'always';
+  if (rules.length < 2) return rules[0];
+  return async (args, principal) => {
+    for (const rule of rules) {
+      const answer = typeof rule === 'function' ? await rule(args, principal) : rule;
+      if (answer !== 'never' && answer !== false) return true;
+    }
+    return false;
+  };
+}
+
+/** What a profile says of a tool: by its name, else by the longest beginning that fits. */
+function approvalRule({ approval = {} }: AgentProfile, tool: string): ApprovalRule | undefined {
+  if (Object.hasOwn(approval, tool)) return approval[tool];
+  const fitting = Object.keys(approval)
+    .filter((pattern) => pattern.endsWith('*') && tool.startsWith(pattern.slice(0, -1)))
+    .toSorted((a, b) => b.length - a.length);
+  return approval[fitting[0] ?? ''];
+}

@@ -14,6 +14,9 @@ export abstract class SubAgents {
     signal: AbortSignal,
   ): Promise<SubAgentResult>;
 
+  /** Agents of the runs above this one, by name, the nearest first; null: the default. None for a person's run. */
+  abstract agentsAbove(run: Run): Promise<(string | null)[]>;
+
   /** Ends what is still open of a run's sub-agents, so that nothing of it goes on after its own end. */
   abstract endAll(parentRunId: string): Promise<void>;
 }

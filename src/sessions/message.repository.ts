@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { Selectable } from 'kysely';
 import { Database, type Queryable } from '../database/database.js';
 import type { MessagesTable } from '../database/schema.js';
-import type { Block, LastMessage, Message, NewMessage } from './message.js';
+import type { Block, Compaction, LastMessage, Message, NewMessage } from './message.js';
 
 /** The only SQL about messages. Who asks has checked that the session is theirs. */
 @Injectable()
@@ -23,7 +23,8 @@ export class MessageRepository {
         content_json: JSON.stringify(message.content),
         has_parts: message.hasParts ? 1 : 0,
         stop_reason: message.stopReason,
-        created_at: this.database.now,
+        prefix_hash: message.prefixHash ?? null,
+        created_at: message.createdAt ?? this.database.now,
       })
       .onConflict((conflict) => conflict.column('id').doNothing())
       .execute();
@@ -49,8 +50,12 @@ export class MessageRepository {
       .execute();
   }
 
-  /** The conversation up to and with the given run of it, oldest first. */
-  async list(sessionId: string, upToRun?: number): Promise<Message[]> {
+  /** The conversation up to and with the given run of it, after a place in it, oldest first. */
+  async list(
+    sessionId: string,
+    upToRun?: number,
+    after?: Pick<Compaction, 'runNumber' | 'position'>,
+  ): Promise<Message[]> {
     let query = this.database.kysely
       .selectFrom('messages')
       .selectAll()
@@ -58,9 +63,31 @@ export class MessageRepository {
       .orderBy('run_number')
       .orderBy('position');
     if (upToRun !== undefined) query = query.where('run_number', '<=', upToRun);
+    if (after !== undefined) {
+      const { runNumber, position } = after;
+      query = query.where((is) =>
+        is.or([
+          is('run_number', '>', runNumber),
+          is.and([is('run_number', '=', runNumber), is('position', '>', position)]),
+        ]),
+      );
+    }
     const messages: Message[] = [];
     for (const row of await query.execute()) messages.push(await this.toMessage(row));
     return messages;
+  }
+
+  /** What a run's model said last, whole; undefined when it has said nothing. */
+  async findLastAnswer(runId: string): Promise<Message | undefined> {
+    const row = await this.database.kysely
+      .selectFrom('messages')
+      .selectAll()
+      .where('run_id', '=', runId)
+      .where('role', '=', 'assistant')
+      .orderBy('position', 'desc')
+      .limit(1)
+      .executeTakeFirst();
+    return row && this.toMessage(row);
   }
 
   /** The last message of a run, without the parts of its long texts. */
@@ -82,6 +109,59 @@ export class MessageRepository {
     };
   }
 
+  /** Stores a summary; said twice, it is one. */
+  async addCompaction(on: Queryable, compaction: Compaction): Promise<void> {
+    await on
+      .insertInto('compactions')
+      .values({
+        id: compaction.id,
+        session_id: compaction.sessionId,
+        run_id: compaction.runId,
+        run_number: compaction.runNumber,
+        position: compaction.position,
+        summary: compaction.summary,
+        created_at: this.database.now,
+      })
+      .onConflict((conflict) => conflict.column('id').doNothing())
+      .execute();
+  }
+
+  /** The summary that reaches furthest, but not beyond `upTo`. */
+  async findCompaction(
+    sessionId: string,
+    upTo?: Pick<Message, 'runNumber' | 'position'>,
+  ): Promise<Compaction | undefined> {
+    let query = this.database.kysely
+      .selectFrom('compactions')
+      .selectAll()
+      .where('session_id', '=', sessionId);
+    if (upTo !== undefined) {
+      const { runNumber, position } = upTo;
+      query = query.where((is) =>
+        is.or([
+          is('run_number', '<', runNumber),
+          is.and([is('run_number', '=', runNumber), is('position', '<=', position)]),
+        ]),
+      );
+    }
+    const row = await query
+      .orderBy('run_number', 'desc')
+      .orderBy('position', 'desc')
+      .orderBy('id', 'desc')
+      .limit(1)
+      .executeTakeFirst();
+    return (
+      row && {
+        id: row.id,
+        sessionId: row.session_id,
+        runId: row.run_id,
+        runNumber: row.run_number,
+        position: row.position,
+        summary: row.summary,
+      }
+    );
+  }
+
   /** Takes back what a run that never began was to say. */
   async withdraw(on: Queryable, runId: string): Promise<void> {
     await on.deleteFrom('messages').where('run_id', '=', runId).execute();
@@ -90,6 +170,7 @@ export class MessageRepository {
   async deleteAll(on: Queryable, sessionId: string): Promise<void> {
     const ids = on.selectFrom('messages').select('id').where('session_id', '=', sessionId);
     await on.deleteFrom('message_parts').where('message_id', 'in', ids).execute();
+    await on.deleteFrom('compactions').where('session_id', '=', sessionId).execute();
     await on.deleteFrom('messages').where('session_id', '=', sessionId).execute();
   }
 
@@ -104,6 +185,9 @@ export class MessageRepository {
       content,
       stopReason: row.stop_reason,
       createdAt: row.created_at,
+      runNumber: row.run_number,
+      position: row.position,
+      prefixHash: row.prefix_hash ?? null,
     };
   }
 

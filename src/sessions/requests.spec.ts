@@ -78,8 +78,10 @@ describe('a session', () => {
     expect(isTaken({ metadata: nested(62) })).toBe(true);
   });
 
-  it('may not have another agent later', () => {
-    expect(changeSession.safeParse({ agent: 'helper' }).success).toBe(false);
+  it('may have another agent later, or the default again', () => {
+    expect(changeSession.parse({ agent: 'helper' })).toEqual({ agent: 'helper' });
+    expect(changeSession.parse({ agent: null })).toEqual({ agent: null });
+    expect(changeSession.safeParse({ agent: '' }).success).toBe(false);
   });
 });
 

@@ -30,6 +30,9 @@ export const metadata = z
     `must be ${MAX_METADATA} characters at most`,
   );
 
+/** Which names there are, the registry of agents says. */
+export const agentName = z.string().min(1).max(200);
+
 export const modelId = z.string().regex(/^[\w.:@/-]{1,200}$/, 'must be a model id');
 
 const fields = {
@@ -37,15 +40,21 @@ const fields = {
   model: modelId.nullable().optional(),
   system: textUpTo(100_000).nullable().optional(),
   metadata: metadata.optional(),
+  agent: agentName.nullable().optional(),
 };
 
-export const createSession = z
-  .strictObject({ ...fields, agent: line.optional() })
-  .meta({ id: 'CreateSession' });
+export const createSession = z.strictObject(fields).meta({ id: 'CreateSession' });
 export type CreateSession = z.output<typeof createSession>;
 
 export const changeSession = z.strictObject(fields).meta({ id: 'ChangeSession' });
 export type ChangeSession = z.output<typeof changeSession>;
+
+/** Without a body or a message: all of it. */
+export const forkSession = z
+  .strictObject({ message_id: z.string().min(1).max(100).optional() })
+  .optional()
+  .meta({ id: 'ForkSession' });
+export type ForkSession = z.output<typeof forkSession>;
 
 /** `limit` 1–100; `cursor` is the `next_cursor` of the page before. */
 export const listSessions = z.object({

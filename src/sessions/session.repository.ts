@@ -11,7 +11,12 @@ import type { Session, SessionFields } from './session.js';
 export class SessionRepository {
   constructor(private readonly database: Database) {}
 
-  async create(owner: Owner, fields: SessionFields, on: Queryable = this.database.kysely): Promise<Session> {
+  /** @param fields with `parentRunId` for the conversation of a sub-agent. */
+  async create(
+    owner: Owner,
+    fields: SessionFields & { parentRunId?: string },
+    on: Queryable = this.database.kysely,
+  ): Promise<Session> {
     const row = await on
       .insertInto('sessions')
       .values({
@@ -22,6 +27,8 @@ export class SessionRepository {
         model: fields.model ?? null,
         system: fields.system ?? null,
         metadata_json: JSON.stringify(fields.metadata ?? {}),
+        agent: fields.agent ?? null,
+        parent_run_id: fields.parentRunId ?? null,
         created_at: this.database.now,
         updated_at: this.database.now,
       })
@@ -51,13 +58,14 @@ export class SessionRepository {
     return row !== undefined;
   }
 
-  /** Newest first, those older than the session `before`. */
+  /** Those of people, newest first, older than the session `before`. */
   async list(owner: Owner, limit: number, before: string | undefined): Promise<Session[]> {
     let query = this.database.kysely
       .selectFrom('sessions')
       .selectAll()
       .where('tenant_id', '=', owner.tenantId)
       .where('user_id', '=', owner.userId)
+      .where('parent_run_id', 'is', null)
       .orderBy('id', 'desc')
       .limit(limit);
     if (before !== undefined) query = query.where('id', '<', before);
@@ -78,6 +86,7 @@ export class SessionRepository {
     if (fields.title !== undefined) change.title = fields.title;
     if (fields.model !== undefined) change.model = fields.model;
     if (fields.system !== undefined) change.system = fields.system;
+    if (fields.agent !== undefined) change.agent = fields.agent;
     if (fields.metadata !== undefined) change.metadata_json = JSON.stringify(fields.metadata);
     const row = await on
       .updateTable('sessions')
@@ -88,6 +97,18 @@ export class SessionRepository {
       .returningAll()
       .executeTakeFirst();
     return row && toSession(row);
+  }
+
+  /** Gives a session its title, unless it has one by now. */
+  async entitle(owner: Owner, id: string, title: string): Promise<void> {
+    await this.database.kysely
+      .updateTable('sessions')
+      .set({ title })
+      .where('id', '=', id)
+      .where('tenant_id', '=', owner.tenantId)
+      .where('user_id', '=', owner.userId)
+      .where('title', 'is', null)
+      .execute();
   }
 
   async delete(owner: Owner, id: string, on: Queryable): Promise<void> {
@@ -109,6 +130,8 @@ function toSession(row: Selectable<SessionsTable>): Session {
     model: row.model,
     system: row.system,
     metadata: JSON.parse(row.metadata_json) as Record<string, unknown>,
+    agent: row.agent,
+    parentRunId: row.parent_run_id ?? null,
     createdAt: row.created_at,
     updatedAt: row.updated_at,
   };

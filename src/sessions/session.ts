@@ -8,6 +8,10 @@ export interface Session {
   model: string | null;
   system: string | null;
   metadata: Record<string, unknown>;
+  /** Agent of its runs; null: the server's default. */
+  agent: string | null;
+  /** The run that made it for a sub-agent; null for a person's. */
+  parentRunId: string | null;
   createdAt: number;
   updatedAt: number;
 }
@@ -18,4 +22,5 @@ export interface SessionFields {
   model?: string | null | undefined;
   system?: string | null | undefined;
   metadata?: Record<string, unknown> | undefined;
+  agent?: string | null | undefined;
 }

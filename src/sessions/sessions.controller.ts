@@ -2,11 +2,14 @@ import { Body, Controller, Get, Param, Patch, Post, Query } from '@nestjs/common
 import { ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { CurrentPrincipal } from '../auth/access.decorator.js';
 import type { Principal } from '../auth/principal.js';
+import { Forks } from './forks.service.js';
 import {
   changeSession,
   type ChangeSession,
   createSession,
   type CreateSession,
+  forkSession,
+  type ForkSession,
   listSessions,
   type ListSessions,
 } from './requests.js';
@@ -25,7 +28,10 @@ import {
 @ApiTags('sessions')
 @Controller('api/agent/sessions')
 export class SessionsController {
-  constructor(private readonly sessions: SessionsService) {}
+  constructor(
+    private readonly sessions: SessionsService,
+    private readonly forks: Forks,
+  ) {}
 
   @ApiOperation({ summary: 'Start a conversation' })
   @ApiCreatedResponse({ standardSchema: sessionView })
@@ -55,7 +61,7 @@ export class SessionsController {
     return viewSession(await this.sessions.find(principal, id));
   }
 
-  @ApiOperation({ summary: 'Change title, model, system prompt or metadata' })
+  @ApiOperation({ summary: 'Change title, model, system prompt, agent or metadata' })
   @ApiOkResponse({ standardSchema: sessionView })
   @Patch(':id')
   async change(
@@ -64,6 +70,17 @@ export class SessionsController {
     @Body({ schema: changeSession }) body: ChangeSession,
   ): Promise<SessionView> {
     return viewSession(await this.sessions.change(principal, id, body));
+  }
+
+  @ApiOperation({ summary: 'Copy a conversation up to and with a message: a new one that goes on by itself' })
+  @ApiCreatedResponse({ standardSchema: sessionView })
+  @Post(':id/fork')
+  async fork(
+    @CurrentPrincipal() principal: Principal,
+    @Param('id') id: string,
+    @Body({ schema: forkSession }) body: ForkSession,
+  ): Promise<SessionView> {
+    return viewSession(await this.forks.create(principal, id, body?.message_id));
   }
 
   @ApiOperation({ summary: 'Its messages, as the model saw them' })

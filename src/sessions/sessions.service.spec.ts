@@ -3,6 +3,7 @@ import { onEachDatabase } from '../../test/support/databases.js';
 import type { Owner } from '../auth/principal.js';
 import type { Database } from '../database/database.js';
 import { newId } from '../database/ids.js';
+import { AppError } from '../errors/app-error.js';
 import { MessageRepository } from './message.repository.js';
 import { SessionRepository } from './session.repository.js';
 import { SessionsService } from './sessions.service.js';
@@ -23,7 +24,11 @@ onEachDatabase('sessions', (open) => {
   beforeEach(async () => {
     database = await open();
     repository = new SessionRepository(database);
-    sessions = new SessionsService(repository, new MessageRepository(database));
+    sessions = new SessionsService(repository, new MessageRepository(database), {
+      check: (name) => {
+        if (name !== 'helper') throw new AppError('invalid_request', `There is no agent "${name}" here.`);
+      },
+    });
   });
   afterEach(() => database.close());
 
@@ -124,8 +129,21 @@ onEachDatabase('sessions', (open) => {
     },
   );
 
-  it('with a named agent are refused rather than begun without it', () => {
-    expect(() => sessions.create(ADA, { agent: 'helper' })).toThrow('Named agents are not built yet');
+  it('keep the agent that they are to work with, and refuse one that is not known', async () => {
+    const made = await sessions.create(ADA, { agent: 'helper' });
+    expect((await sessions.find(ADA, made.id)).agent).toBe('helper');
+    expect((await sessions.change(ADA, made.id, { title: 'x' })).agent).toBe('helper');
+    expect((await sessions.change(ADA, made.id, { agent: null })).agent).toBeNull();
+    const refused = { code: 'invalid_request', message: 'There is no agent "nobody" here.' };
+    await expect(sessions.create(ADA, { agent: 'nobody' })).rejects.toMatchObject(refused);
+    await expect(sessions.change(ADA, made.id, { agent: 'nobody' })).rejects.toMatchObject(refused);
+  });
+
+  it('of sub-agents are found by their id, but not in the list', async () => {
+    const { id } = await sessions.create(ADA, {});
+    const child = await repository.create(ADA, { title: 'Part', parentRunId: 'run_1' });
+    expect(await sessions.find(ADA, child.id)).toMatchObject({ title: 'Part', parentRunId: 'run_1' });
+    expect((await sessions.list(ADA, { limit: 100 })).sessions.map((session) => session.id)).toEqual([id]);
   });
 
   it('keep their messages in the order of runs and positions, with long texts put together', async () => {

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { Owner } from '../auth/principal.js';
 import { isId } from '../database/ids.js';
 import { AppError } from '../errors/app-error.js';
+import { AgentNames } from './agent-names.js';
 import type { Message } from './message.js';
 import { MessageRepository } from './message.repository.js';
 import type { ChangeSession, CreateSession, ListSessions } from './requests.js';
@@ -14,10 +15,12 @@ export class SessionsService {
   constructor(
     private readonly sessions: SessionRepository,
     private readonly messages: MessageRepository,
+    private readonly agents: AgentNames,
   ) {}
 
-  create(owner: Owner, { agent, ...fields }: CreateSession): Promise<Session> {
-    refuseAgent(agent);
+  /** @throws AppError `invalid_request` for an agent that is not known. */
+  async create(owner: Owner, fields: CreateSession): Promise<Session> {
+    this.checkAgent(fields.agent);
     return this.sessions.create(owner, fields);
   }
 
@@ -25,6 +28,7 @@ export class SessionsService {
     return found(isId('ses', id) ? await this.sessions.find(owner, id) : undefined);
   }
 
+  /** Those that people began, newest first; the conversations of sub-agents are found by their id only. */
   async list(owner: Owner, page: ListSessions): Promise<{ sessions: Session[]; nextCursor: string | null }> {
     if (page.cursor !== undefined && !isId('ses', page.cursor)) {
       throw new AppError(
@@ -37,7 +41,9 @@ export class SessionsService {
     return { sessions: shown, nextCursor: sessions.length > page.limit ? (shown.at(-1)?.id ?? null) : null };
   }
 
+  /** @throws AppError `invalid_request` for an agent that is not known. */
   async change(owner: Owner, id: string, fields: ChangeSession): Promise<Session> {
+    this.checkAgent(fields.agent);
     return found(isId('ses', id) ? await this.sessions.save(owner, id, fields) : undefined);
   }
 
@@ -45,12 +51,10 @@ export class SessionsService {
     const session = await this.find(owner, id);
     return this.messages.list(session.id);
   }
-}
 
-/** Named agents are a later part of the product; a name is refused rather than ignored. */
-export function refuseAgent(agent: string | undefined): void {
-  if (agent === undefined) return;
-  throw new AppError('not_implemented', 'Named agents are not built yet: leave `agent` out.');
+  private checkAgent(name: string | null | undefined): void {
+    if (name !== null && name !== undefined) this.agents.check(name);
+  }
 }
 
 function found(session: Session | undefined): Session {

@@ -9,6 +9,8 @@ export const sessionView = z
     model: z.string().nullable(),
     system: z.string().nullable(),
     metadata: z.record(z.string(), z.unknown()),
+    agent: z.string().nullable(),
+    parent_run_id: z.string().nullable(),
     created_at: z.iso.datetime(),
     updated_at: z.iso.datetime(),
   })
@@ -18,7 +20,7 @@ export type SessionView = z.output<typeof sessionView>;
 export const messageView = z
   .object({
     id: z.string(),
-    run_id: z.string(),
+    run_id: z.string().nullable(),
     role: z.enum(['user', 'assistant']),
     content: z.array(z.looseObject({ type: z.string() })),
     stop_reason: z.string().nullable(),
@@ -47,6 +49,8 @@ export function viewSession(session: Session): SessionView {
     model: session.model,
     system: session.system,
     metadata: session.metadata,
+    agent: session.agent,
+    parent_run_id: session.parentRunId,
     created_at: toTime(session.createdAt),
     updated_at: toTime(session.updatedAt),
   };
@@ -55,7 +59,7 @@ export function viewSession(session: Session): SessionView {
 export function viewMessage(message: Message): MessageView {
   return {
     id: message.id,
-    run_id: message.runId,
+    run_id: message.runId === message.sessionId ? null : message.runId,
     role: message.role,
     content: message.content,
     stop_reason: message.stopReason,

@@ -1,6 +1,6 @@
 import { call, newKey } from './api.js';
 import { element } from './page.js';
-import { byRun, pastView, userText } from './history.js';
+import { byRun, copiedTurns, pastView, userText } from './history.js';
 import { RunStream } from './run-stream.js';
 import { RunView } from './run-view.js';
 
@@ -121,6 +121,10 @@ export class Conversation {
   }
 
   #showRuns(runs, messages) {
+    for (const own of copiedTurns(messages.get(null))) {
+      const none = { id: '', status: 'copied' };
+      this.#addTurn(none, userText(own), pastView(none, own));
+    }
     for (const [index, run] of runs.entries()) {
       const own = messages.get(run.id);
       const past = run.ended_at !== null && index < runs.length - 1;

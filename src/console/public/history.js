@@ -5,6 +5,17 @@ export function byRun(messages) {
   return Map.groupBy(messages, (message) => message.run_id);
 }
 
+/** What was copied from another conversation and belongs to no run: pieces that begin with what the user said. */
+export function copiedTurns(messages = []) {
+  const turns = [];
+  for (const message of messages) {
+    const isSaid = message.role === 'user' && message.content.every((block) => block.type !== 'tool_result');
+    if (isSaid || turns.length === 0) turns.push([]);
+    turns.at(-1).push(message);
+  }
+  return turns;
+}
+
 /** What the user said at the beginning of a run. */
 export function userText(messages = []) {
   const said = messages.find((message) => message.role === 'user');

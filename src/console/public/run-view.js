@@ -2,7 +2,12 @@ import { element } from './page.js';
 import { cost, tokens } from './format.js';
 import { ToolCard } from './tool-card.js';
 
-const ENDINGS = { completed: 'Done', failed: 'Failed', cancelled: 'Stopped' };
+const ENDINGS = {
+  completed: 'Done',
+  failed: 'Failed',
+  cancelled: 'Stopped',
+  copied: 'From another conversation',
+};
 
 /** Place of an event in its run: the last part of `<run_id>.<attempt>.<seq>`. */
 const seqOf = (id) => Number(id.slice(id.lastIndexOf('.') + 1));
