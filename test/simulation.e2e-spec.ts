@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import * as timers from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
 import * as fc from 'fast-check';
 import { Random } from './support/random.js';
@@ -7,7 +8,7 @@ import type { Story } from './support/simulation/story.js';
 import { VirtualClock, virtualDelay } from './support/simulation/virtual-clock.js';
 
 // The runtime's clock in its other form: time is the only thing that the product is lied to about.
-jest.unstable_mockModule('node:timers/promises', () => ({ setTimeout: virtualDelay }));
+jest.unstable_mockModule('node:timers/promises', () => ({ ...timers, setTimeout: virtualDelay }));
 
 /** `SEED` tells the same stories again, `STORIES` tells more of them. */
 const STORIES = Number(process.env['STORIES'] ?? 1_000);
@@ -15,7 +16,17 @@ const SEED = Number(process.env['SEED'] ?? process.env['TEST_SEED'] ?? Date.now(
 
 describe('three nodes on one store', () => {
   const clock = new VirtualClock();
-  const total = { stories: 0, runs: 0, events: 0, crashes: 0, takeovers: 0, refused: 0, resets: 0, trims: 0 };
+  const total = {
+    stories: 0,
+    runs: 0,
+    events: 0,
+    crashes: 0,
+    takeovers: 0,
+    refused: 0,
+    resets: 0,
+    trims: 0,
+    decisions: 0,
+  };
   let store: SharedStore;
   let faultsIn: (told: Story) => Promise<string[]>;
 
@@ -43,6 +54,7 @@ describe('three nodes on one store', () => {
         total.refused += world.counts.refused;
         total.resets += world.counts.resets;
         total.trims += world.counts.trims;
+        total.decisions += world.counts.decisions;
         return await faultsOf(world, teller.healedAt);
       } finally {
         uninstall();
@@ -51,10 +63,11 @@ describe('three nodes on one store', () => {
   });
 
   afterAll(async () => {
-    const { stories, runs, events, crashes, takeovers, refused, resets, trims } = total;
+    const { stories, runs, events, crashes, takeovers, refused, resets, trims, decisions } = total;
     process.stdout.write(
       `simulation: ${stories} stories, ${runs} runs, ${events} events, ${crashes} crashes, ${takeovers} takeovers, ` +
-        `${refused} refused stale writes, ${trims} trimmed logs, ${resets} viewers reset, SEED=${SEED}\n`,
+        `${refused} refused stale writes, ${trims} trimmed logs, ${resets} viewers reset, ` +
+        `${decisions} decisions, SEED=${SEED}\n`,
     );
     await store.close();
   });

@@ -264,7 +264,7 @@ describe('answers', () => {
         ['c', ['rejected', 'invalid_request']],
         ['d', ['rejected', 'invalid_request']],
         ['e', ['rejected', 'not_found']],
-        ['f', ['rejected', 'not_implemented']],
+        ['f', ['rejected', 'not_found']],
         ['g', ['ack', undefined]],
       ]),
     );

@@ -1,6 +1,5 @@
 import { UseFilters } from '@nestjs/common';
 import { ConnectedSocket, MessageBody, SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
-import { notBuilt } from '../errors/not-built.js';
 import type { SocketRequest } from './requests.js';
 import type { AgentSocket } from './socket/agent-socket.js';
 import { SocketErrorFilter } from './socket/socket-error.filter.js';
@@ -47,8 +46,11 @@ export class AgentGateway {
   }
 
   @SubscribeMessage('decide')
-  decide(@MessageBody(new SocketRequestPipe('decide')) _request: SocketRequest<'decide'>): never {
-    return notBuilt('Deciding on tool calls');
+  decide(
+    @ConnectedSocket() socket: AgentSocket,
+    @MessageBody(new SocketRequestPipe('decide')) request: SocketRequest<'decide'>,
+  ): Promise<SocketReply> {
+    return this.views.decide(socket, request);
   }
 
   @SubscribeMessage('ping')

@@ -1,6 +1,9 @@
-import { Logger, Module } from '@nestjs/common';
+import { type DynamicModule, Logger, Module } from '@nestjs/common';
 import { ConfigModule } from '@nestjs/config';
 import type { NestExpressApplication } from '@nestjs/platform-express';
+import type { AgentProfile } from '../agents/agent-profile.js';
+import { Agents } from '../agents/agents.js';
+import { AgentsModule } from '../agents/agents.module.js';
 import { AuthModule } from '../auth/auth.module.js';
 import { runsConfig } from '../runs/runs.config.js';
 import { RunsModule } from '../runs/runs.module.js';
@@ -29,6 +32,7 @@ import { SseStream } from './sse/sse-stream.service.js';
   imports: [
     ConfigModule.forFeature(agentConfig),
     ConfigModule.forFeature(runsConfig),
+    AgentsModule,
     AuthModule,
     RunsModule,
     SessionsModule,
@@ -66,6 +70,28 @@ import { SseStream } from './sse/sse-stream.service.js';
   exports: [AgentService],
 })
 export class AgentModule {
+  /**
+   * The same module with agents of the application's own. It may be said in several places: each adds its own.
+   * @param options.agents profiles; one with the name of a default takes its place.
+   */
+  static register({ agents }: { agents: readonly AgentProfile[] }): DynamicModule {
+    return {
+      module: RegisteredAgentsModule,
+      imports: [AgentModule, AgentsModule],
+      providers: [
+        {
+          provide: 'registered agents',
+          inject: [Agents],
+          useFactory: (known: Agents) =>
+            agents.forEach((profile, index) =>
+              known.register(profile, `AgentModule.register, agents[${index}]`),
+            ),
+        },
+      ],
+      exports: [AgentModule],
+    };
+  }
+
   /** For app.setup: how sockets come in, and how requests are refused. */
   static attach(app: NestExpressApplication): void {
     const admission = app.get(StreamAdmission, { strict: false });
@@ -74,3 +100,6 @@ export class AgentModule {
     app.useGlobalFilters(new StreamProblemFilter());
   }
 }
+
+/** Not `AgentModule` itself: with metadata of its own Nest would make that a second time, with all its routes. */
+class RegisteredAgentsModule {}

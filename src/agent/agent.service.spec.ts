@@ -67,7 +67,7 @@ beforeEach(async () => {
   const restorer = new LogRestorer(bench.log, bench.runs, bench.messages, bench.ledger);
   const next = runs as unknown as NextRuns;
   agent = new AgentService(
-    new SessionsService(bench.sessions, bench.messages),
+    new SessionsService(bench.sessions, bench.messages, bench.agents),
     runs as unknown as RunsService,
     bench.runs,
     bench.log,
@@ -240,7 +240,6 @@ describe('a start', () => {
       { content: [1, 2].map(() => ({ type: 'text', text: 'x'.repeat(500_000) })) },
       'payload_too_large',
     ],
-    ['with an agent', { agent: 'helper' }, 'not_implemented'],
     ['in a session of nobody', { sessionId: 'ses_01h455vb4pex5vsknk084sn02q' }, 'not_found'],
     ['in a session under no possible name', { sessionId: 'ses_\0' }, 'not_found'],
   ])('%s is refused and starts nothing', async (_name, request, code) => {

@@ -8,7 +8,7 @@ import { EventLog } from '../event-log/event-log.js';
 import type { Run } from '../runs/run.js';
 import { RunRepository } from '../runs/run.repository.js';
 import { type CancelReceipt, RunsService } from '../runs/runs.service.js';
-import { refuseAgent, SessionsService } from '../sessions/sessions.service.js';
+import { SessionsService } from '../sessions/sessions.service.js';
 import { Shutdown } from '../telemetry/shutdown.js';
 import { type Content, textBytes } from './content.js';
 import type { FollowRequest, View } from './view-plan.js';
@@ -22,6 +22,7 @@ const RETRY_AFTER_S = 5;
 export interface StartRequest {
   sessionId?: string | undefined;
   content: Content;
+  /** Who works: the new session's agent, or, in a session that is there, this run's alone. */
   agent?: string | undefined;
   whenBusy?: 'queue' | 'reject' | 'interrupt' | 'steer';
   onDisconnect?: Run['onDisconnect'];
@@ -48,7 +49,7 @@ export class AgentService {
 
   /**
    * Starts a run, and a session for it when none is named. The run does not depend on who watches.
-   * @throws AppError `not_found` (session), `session_busy`, `idempotency_mismatch`, `payload_too_large`, `draining`.
+   * @throws AppError `not_found` (session), `invalid_request` (agent), `session_busy`, `idempotency_mismatch`, `payload_too_large`, `draining`.
    */
   async start(principal: Principal, request: StartRequest): Promise<Run> {
     if (this.shutdown.begun) {
@@ -56,7 +57,6 @@ export class AgentService {
         retryAfter: RETRY_AFTER_S,
       });
     }
-    refuseAgent(request.agent);
     const whenBusy = request.whenBusy ?? 'queue';
     const content =
       typeof request.content === 'string'
@@ -73,6 +73,7 @@ export class AgentService {
       content,
       whenBusy,
       onDisconnect: request.onDisconnect ?? 'continue',
+      agent: request.agent,
       idempotency: fingerprint(request),
     });
   }
@@ -123,6 +124,11 @@ export class AgentService {
   async list(owner: Owner, sessionId: string): Promise<Run[]> {
     const session = await this.sessions.find(owner, sessionId);
     return this.records.list(session.id);
+  }
+
+  /** The runs of a run's sub-agents, the first one first; each is followed like any other. */
+  listSubAgents(owner: Owner, runId: string): Promise<Run[]> {
+    return this.runs.listSubAgents(owner, runId);
   }
 
   /** Id of the last event of a run, for who wants to follow from now on. */

@@ -10,10 +10,11 @@ import { CurrentPrincipal } from '../auth/access.decorator.js';
 import type { Principal } from '../auth/principal.js';
 import { AgentService } from './agent.service.js';
 import { IdempotencyKey } from './idempotency-key.decorator.js';
-import { notBuilt } from '../errors/not-built.js';
 import { type Decide, decide, nothing, type PostMessage, postMessage } from './requests.js';
 import { RunViews } from './run-views.service.js';
 import {
+  type DecisionView,
+  decisionView,
   type ReceiptView,
   receiptView,
   type RunList,
@@ -61,6 +62,13 @@ export class RunsController {
     return this.views.find(principal, id);
   }
 
+  @ApiOperation({ summary: 'Runs of its sub-agents, the first one first' })
+  @ApiOkResponse({ standardSchema: runList })
+  @Get('runs/:id/sub_agents')
+  async listSubAgents(@CurrentPrincipal() principal: Principal, @Param('id') id: string): Promise<RunList> {
+    return { data: await this.views.listSubAgents(principal, id) };
+  }
+
   @ApiOperation({ summary: 'End a run; the receipt comes when nothing of it can follow' })
   @ApiOkResponse({ standardSchema: receiptView })
   @Post('runs/:id/cancel')
@@ -81,15 +89,16 @@ export class RunsController {
     return this.agent.remove(principal, sessionId);
   }
 
-  @ApiOperation({ summary: 'Not built yet: copy a conversation up to a message' })
-  @Post('sessions/:id/fork')
-  fork(): never {
-    return notBuilt('Forking a session');
-  }
-
-  @ApiOperation({ summary: 'Not built yet: approve or deny a tool call' })
-  @Post('runs/:id/tool_calls/:toolCallId/decision')
-  decide(@Body({ schema: decide }) _body: Decide): never {
-    return notBuilt('Deciding on tool calls');
+  @ApiOperation({ summary: 'Approve or deny a tool call that waits for it; the first decision stands' })
+  @ApiOkResponse({ standardSchema: decisionView })
+  @Post('runs/:id/tool_calls/:tool_call_id/decision')
+  @HttpCode(HttpStatus.OK)
+  decide(
+    @CurrentPrincipal() principal: Principal,
+    @Param('id') id: string,
+    @Param('tool_call_id') toolCallId: string,
+    @Body({ schema: decide }) body: Decide,
+  ): Promise<DecisionView> {
+    return this.views.decide(principal, id, toolCallId, body);
   }
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { AgentProfile } from '../agents/agent-profile.js';
 import { runStatus, usage } from '../event-log/run-event.js';
 import type { Run } from '../runs/run.js';
 import type { CancelReceipt } from '../runs/runs.service.js';
@@ -11,6 +12,8 @@ export const runView = z
     status: runStatus,
     attempt: z.int(),
     model: z.string(),
+    agent: z.string().nullable(),
+    parent: z.object({ run_id: z.string(), tool_call_id: z.string() }).nullable(),
     stop_reason: z.string().nullable(),
     error_code: z.string().nullable(),
     usage,
@@ -38,6 +41,57 @@ export const receiptView = z
   .meta({ id: 'CancelReceipt' });
 export type ReceiptView = z.output<typeof receiptView>;
 
+export const decisionView = z
+  .object({
+    run_id: z.string(),
+    tool_call_id: z.string(),
+    decision: z.enum(['approve', 'deny']),
+    reason: z.string().nullable(),
+    decided_at: z.iso.datetime(),
+  })
+  .meta({ id: 'Decision' });
+export type DecisionView = z.output<typeof decisionView>;
+
+export const agentView = z
+  .object({
+    name: z.string(),
+    description: z.string(),
+    default: z.boolean(),
+    model: z.string().nullable(),
+    tools: z.array(z.string()),
+    limits: z.object({
+      max_turns: z.int().nullable(),
+      max_tool_calls: z.int().nullable(),
+      max_tokens: z.int().nullable(),
+      usd: z.number().nullable(),
+      tokens: z.int().nullable(),
+    }),
+  })
+  .meta({ id: 'Agent' });
+export type AgentView = z.output<typeof agentView>;
+
+export const agentList = z.object({ data: z.array(agentView) }).meta({ id: 'AgentList' });
+export type AgentList = z.output<typeof agentList>;
+
+/** @param usual name of the agent that works where none is named. */
+export function viewAgent(profile: AgentProfile, tools: string[], usual: string): AgentView {
+  const { name, description, model = null, limits = {} } = profile;
+  return {
+    name,
+    description,
+    default: name === usual,
+    model,
+    tools,
+    limits: {
+      max_turns: limits.maxTurns ?? null,
+      max_tool_calls: limits.maxToolCalls ?? null,
+      max_tokens: limits.maxTokens ?? null,
+      usd: limits.usd ?? null,
+      tokens: limits.tokens ?? null,
+    },
+  };
+}
+
 export function viewRun(run: Run, lastEventId: string | null): RunView {
   return {
     id: run.id,
@@ -45,6 +99,8 @@ export function viewRun(run: Run, lastEventId: string | null): RunView {
     status: run.status,
     attempt: run.attempt,
     model: run.model,
+    agent: run.agent,
+    parent: run.parent && { run_id: run.parent.runId, tool_call_id: run.parent.callId },
     stop_reason: run.stopReason,
     error_code: run.errorCode,
     usage: run.usage,

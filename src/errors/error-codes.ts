@@ -29,7 +29,6 @@ export const ERROR_CODES = {
   model_failed: { status: 502, title: 'The model failed' },
   run_timeout: { status: 504, title: 'The run took too long' },
   max_turns: { status: 500, title: 'The run used all its turns' },
-  max_tool_calls: { status: 500, title: 'The run used all its tool calls' },
   repeated_calls: { status: 500, title: 'The model repeats itself' },
   invalid_calls: { status: 502, title: 'The model sends calls that cannot be read' },
   truncated: { status: 502, title: 'The answer was cut off' },

@@ -17,6 +17,13 @@ export const usage = z
   .meta({ id: 'Usage' });
 export type Usage = z.output<typeof usage>;
 
+export const stopDetails = z.strictObject({
+  type: z.string(),
+  category: z.string().nullable(),
+  explanation: z.string().nullable(),
+});
+export type StopDetails = z.output<typeof stopDetails>;
+
 /** The `data` of each event that a run can write to its log. One union: whoever reads the log reads this. */
 export const runEventData = {
   /** Always first; again when the status or the attempt changes. */
@@ -53,6 +60,8 @@ export const runEventData = {
     stop_reason: z.string().nullable(),
     usage,
     cost_usd: z.number().nullable(),
+    /** Of a refusal, where the provider says why. */
+    stop_details: stopDetails.optional(),
   }),
 } as const;
 

@@ -75,6 +75,29 @@ export class Dispatcher implements OnApplicationBootstrap {
     this.kick();
   }
 
+  /** The same for a run that another one here waits for: also when there is no room, or both could wait for ever. */
+  async offerChild(run: Run): Promise<void> {
+    if (this.isReady && (await this.take(() => this.leases.beginOwn(run.id)))) return;
+    await this.leases.offerOwn(run.id);
+    this.leases.notices.send('queue', run.id);
+  }
+
+  /** Goes on with a run that another one here waits for, when no process holds it. */
+  async adopt(runId: string): Promise<void> {
+    if (this.isReady && !this.active.has(runId)) await this.take(() => this.leases.claim(runId));
+  }
+
+  /** The end of this process's work on a run; undefined when it does not work on it. */
+  workOn(runId: string): Promise<void> | undefined {
+    return this.active.get(runId)?.ended;
+  }
+
+  /** A run that has waited may go on: whichever process is first takes it. */
+  wake(runId: string): void {
+    this.leases.notices.send('queue', runId);
+    this.kick();
+  }
+
   /** Looks for runs to take; many calls at once are one. */
   kick(): void {
     this.moreToClaim = true;
@@ -124,9 +147,12 @@ export class Dispatcher implements OnApplicationBootstrap {
     this.keeper.stop();
   }
 
+  private get isReady(): boolean {
+    return !this.draining && performance.now() >= this.pausedUntil;
+  }
+
   private get hasRoom(): boolean {
-    if (this.draining || performance.now() < this.pausedUntil) return false;
-    return this.active.size + this.arriving < this.config.MAX_ACTIVE_RUNS;
+    return this.isReady && this.active.size + this.arriving < this.config.MAX_ACTIVE_RUNS;
   }
 
   private async claimAll(): Promise<void> {
@@ -181,12 +207,17 @@ export class Dispatcher implements OnApplicationBootstrap {
     const timer = setTimeout(timeout, remainingMs);
     timer.unref();
     try {
-      const result = await this.attempts.execute(run, stop.signal, () => this.draining);
+      const result = await this.attempts.execute(run, stop.signal, () => this.isMoving(run));
       if (result === 'away') this.pausedUntil = performance.now() + PAUSE_MS;
       if (result === 'moved' || result === 'away') await this.giveBack(run);
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  /** What another run here waits for is part of that one's step: the two go on for as long as steps may. */
+  private isMoving({ parent }: Run): boolean {
+    return this.draining && !(parent !== null && this.active.has(parent.runId));
   }
 
   /** Any process can go on with the run at once; when that cannot be said, then after its lease. */

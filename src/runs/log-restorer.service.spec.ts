@@ -5,6 +5,8 @@ import { over } from '../../test/support/over.js';
 import { RunBench } from '../../test/support/runs/run-bench.js';
 import { RunNode } from '../../test/support/runs/run-node.js';
 import { type Beat, saying, ScriptedModel, toolUse } from '../../test/support/runs/scripted-model.js';
+import { until } from '../../test/support/until.js';
+import { AppError } from '../errors/app-error.js';
 import type { ModelRequest } from '../model/language-model.js';
 import { LogRestorer } from './log-restorer.service.js';
 import type { Run } from './run.js';
@@ -38,6 +40,38 @@ async function overAndForgotten(): Promise<Run> {
   await node.log.remove(run.id);
   return node.find(run);
 }
+
+async function waitingRun(): Promise<Run> {
+  const asking = new RunNode(bench, new ScriptedModel(answer), { config: { APPROVAL_TOOLS: ['look'] } });
+  const { id } = await asking.start();
+  await until('the run to wait', async () => (await bench.find(id)).status === 'waiting');
+  await asking.dispatcher.drain(0);
+  return bench.find(id);
+}
+
+describe('a run that waits for a decision', () => {
+  it('and whose events are gone goes on, to say all of it again', async () => {
+    const run = await waitingRun();
+    await node.log.remove(run.id);
+
+    await newRestorer().ensure(run);
+
+    expect(await bench.leases.claimNext()).toMatchObject({ id: run.id, attempt: 2 });
+  });
+
+  it('is left alone when nothing is missing, or the log cannot be reached', async () => {
+    const run = await waitingRun();
+    await newRestorer().ensure(run);
+    await node.log.remove(run.id);
+    const away = over(node.log, {
+      end: () => Promise.reject(new AppError('unavailable', 'The log is away.')),
+    });
+
+    expect(await new LogRestorer(away, bench.runs, bench.messages, bench.ledger).ensure(run)).toBe(run);
+
+    expect(await bench.leases.claimNext()).toBeUndefined();
+  });
+});
 
 describe('a run that is over and whose events are gone', () => {
   it('gets them again from its messages, whole texts at once, under a new attempt', async () => {

@@ -32,6 +32,7 @@ export class LogRestorer {
 
   /** @returns the run, as it is after its log was restored; the same when nothing was missing. */
   async ensure(run: Run): Promise<Run> {
+    if (run.status === 'waiting') await this.wakeLost(run);
     if (isOpen(run.status)) return run;
     const end = await this.log.end(run.id);
     if (end?.type === 'done') return this.remember(run, formatEventId({ runId: run.id, ...end }));
@@ -39,6 +40,17 @@ export class LogRestorer {
       this.underWay.get(run.id) ?? this.restore(run).finally(() => this.underWay.delete(run.id));
     this.underWay.set(run.id, underWay);
     return underWay;
+  }
+
+  /** Nobody works on a run that waits, so its log is missed by viewers alone: its next attempt writes it anew. */
+  private async wakeLost(run: Run): Promise<void> {
+    try {
+      const end = await this.log.end(run.id);
+      if ((end?.seq ?? 0) < run.checkpointSeq) await this.runs.wake(run.id);
+    } catch (error) {
+      // Nobody knows then whether it is lost; viewers wait for the store.
+      if (!hasCode(error, 'unavailable')) throw error;
+    }
   }
 
   /** A process has died after it had written the log anew, or has not come so far yet. */

@@ -69,6 +69,7 @@ export class RunAttempts {
       writer = await this.log.writer(run.id, run.attempt, run.checkpointSeq);
       const either = AbortSignal.any([signal, writer.refused]);
       const result = await work(this.loops.create(run, writer, either, isMoving), writer);
+      if (result === 'over') this.listeners.attachToEnd(run, writer.lastSeq);
       return result === 'moved' && hasCode(writer.refused.reason, 'unavailable') ? 'away' : result;
     } catch (error) {
       if (hasCode(error, 'unavailable')) return 'away';

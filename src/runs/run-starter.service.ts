@@ -1,4 +1,4 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Optional } from '@nestjs/common';
 import type { Owner } from '../auth/principal.js';
 import { Database, type Queryable } from '../database/database.js';
 import { newId } from '../database/ids.js';
@@ -11,9 +11,11 @@ import { SessionRepository } from '../sessions/session.repository.js';
 import { type IdempotencyKey, IdempotencyRepository } from './queue/idempotency.repository.js';
 import { LeaseRepository } from './queue/lease.repository.js';
 import { RunInputRepository } from './loop/run-input.repository.js';
+import { Workspaces } from '../tools/workspaces.service.js';
 import { NO_USAGE } from '../usage/usage-sum.js';
 import { introduction, type Run } from './run.js';
-import { RunRepository } from './run.repository.js';
+import { type NewRun, RunRepository } from './run.repository.js';
+import { ChildRunRepository } from './sub-agents/child-run.repository.js';
 
 /** What a session does with a message while it has an open run. */
 export type WhenBusy = 'queue' | 'reject' | 'interrupt' | 'steer';
@@ -27,7 +29,13 @@ export interface RunStart {
   whenBusy: WhenBusy;
   onDisconnect: Run['onDisconnect'];
   idempotency: IdempotencyKey | null;
+  /** Who works: the new session's agent, or, in a session that is there, this run's alone. */
+  agent?: string | null | undefined;
 }
+
+/** A run and the message that it begins with. */
+export type QueuedRun = Pick<NewRun, 'sessionId' | 'principal' | 'model' | 'onDisconnect'> &
+  Pick<NewRun, 'agent' | 'parent' | 'rootRunId'> & { id?: string; content: Block[] };
 
 /** What a start writes to. */
 @Injectable()
@@ -38,6 +46,7 @@ export class StartStores {
     readonly runs: RunRepository,
     readonly inputs: RunInputRepository,
     readonly idempotency: IdempotencyRepository,
+    readonly children: ChildRunRepository,
   ) {}
 }
 
@@ -49,15 +58,17 @@ export class RunStarter {
     private readonly stores: StartStores,
     private readonly leases: LeaseRepository,
     private readonly log: EventLog,
+    @Optional() private readonly workspaces?: Workspaces,
   ) {}
 
   /**
    * @returns the new run, held by this process; or the id of one that is there: the same call started it before,
    * or it is the active one that the message joins.
+   * @param resolveModel names the model, from the session's and the agent's name. What it throws is thrown.
    */
   async create(
     start: RunStart,
-    resolveModel: (asked: string | null) => string,
+    resolveModel: (asked: string | null, agent: string | null) => string,
   ): Promise<{ run: Run } | { existing: string }> {
     return this.database.transaction(async (trx) => {
       const steered = start.whenBusy === 'steer' ? await this.steer(trx, start) : undefined;
@@ -67,20 +78,35 @@ export class RunStarter {
       if (before !== undefined) return { existing: before };
       const session = await this.lockSession(trx, start);
       await this.checkBusy(trx, start.whenBusy, session);
-      const run = await this.stores.runs.create(trx, {
-        id,
-        owner: start.principal,
-        sessionId: session.id,
-        model: resolveModel(session.model),
-        principal: start.principal,
-        onDisconnect: start.onDisconnect,
-        usage: NO_USAGE,
-        holder: this.leases.holder,
-        leaseMs: this.leases.leaseMs,
-      });
-      await this.stores.messages.append(trx, userMessage(run, start.content));
-      return { run };
+      const agent = start.agent ?? session.agent;
+      const model = resolveModel(session.model, agent);
+      const { principal, onDisconnect, content } = start;
+      return {
+        run: await this.enqueue(trx, {
+          id,
+          sessionId: session.id,
+          principal,
+          model,
+          agent,
+          onDisconnect,
+          content,
+        }),
+      };
     });
+  }
+
+  /** Adds a run, held by this process, and its message to a session whose row the transaction has locked or made. */
+  async enqueue(trx: Queryable, { id = newId('run'), content, ...fields }: QueuedRun): Promise<Run> {
+    const run = await this.stores.runs.create(trx, {
+      ...fields,
+      id,
+      owner: fields.principal,
+      usage: NO_USAGE,
+      holder: this.leases.holder,
+      leaseMs: this.leases.leaseMs,
+    });
+    await this.stores.messages.append(trx, userMessage(run, content));
+    return run;
   }
 
   /** The run's first event. A process so slow that another has the run by now leaves it to that one. */
@@ -95,17 +121,35 @@ export class RunStarter {
     }
   }
 
+  /** The runs of sub-agents that a run has started, the first one first. */
+  startedBy(runId: string): Promise<Run[]> {
+    return this.stores.children.list(runId);
+  }
+
+  /** The session and those of all sub-agents that were started from within it. */
+  async withSubAgents(sessionId: string): Promise<string[]> {
+    return [sessionId, ...(await this.stores.children.sessionsBelow(sessionId))];
+  }
+
   /**
-   * Deletes a session with its runs, what they said and its messages; itself first, so that no run can be added
-   * meanwhile.
+   * Deletes a session with its runs, what they said, its messages, and the sessions of its sub-agents; itself first,
+   * so that no run can be added meanwhile.
    */
   async remove(owner: Owner, sessionId: string): Promise<void> {
-    for (const run of await this.stores.runs.list(sessionId)) await this.log.remove(run.id);
-    await this.database.transaction(async (trx) => {
-      await this.stores.sessions.delete(owner, sessionId, trx);
-      await this.stores.runs.deleteAll(trx, sessionId);
-      await this.stores.messages.deleteAll(trx, sessionId);
+    const { runs, sessions, messages, children } = this.stores;
+    for (const id of await this.withSubAgents(sessionId))
+      for (const run of await runs.list(id)) await this.log.remove(run.id);
+    const gone = await this.database.transaction(async (trx) => {
+      await sessions.delete(owner, sessionId, trx);
+      const below = await children.sessionsBelow(sessionId, trx);
+      for (const id of below) await sessions.delete(owner, id, trx);
+      for (const id of [sessionId, ...below]) {
+        await runs.deleteAll(trx, id);
+        await messages.deleteAll(trx, id);
+      }
+      return [sessionId, ...below];
     });
+    await this.workspaces?.removeAll(gone);
   }
 
   /** The message joins the session's active run at its next turn. @returns undefined when there is none to join. */
@@ -136,7 +180,7 @@ export class RunStarter {
   /** The session's row is locked from here on, so its runs are numbered one after the other. */
   private async lockSession(trx: Queryable, start: RunStart): Promise<Session> {
     const owner: Owner = start.principal;
-    if (start.sessionId === null) return this.stores.sessions.create(owner, {}, trx);
+    if (start.sessionId === null) return this.stores.sessions.create(owner, { agent: start.agent }, trx);
     const session = await this.stores.sessions.save(owner, start.sessionId, {}, trx);
     if (session === undefined) throw new AppError('not_found', 'There is no such session.');
     return session;

@@ -150,6 +150,16 @@ export class RunRepository {
       .execute();
   }
 
+  /** A run that waits goes on although nothing was decided. */
+  async wake(id: string): Promise<void> {
+    await this.database.kysely
+      .updateTable('runs')
+      .set({ wake_at: 0 })
+      .where('id', '=', id)
+      .where('status', '=', 'waiting')
+      .execute();
+  }
+
   /**
    * Moves the run's checkpoint and whatever `work` stores with it in one transaction; said twice, it is one.
    * @returns how many messages were sent to the run while it worked.

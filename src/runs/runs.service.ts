@@ -3,9 +3,9 @@ import type { Owner } from '../auth/principal.js';
 import { isId } from '../database/ids.js';
 import { AppError, hasCode } from '../errors/app-error.js';
 import type { Usage } from '../event-log/run-event.js';
-import { LanguageModel } from '../model/language-model.js';
 import { Dispatcher } from './dispatcher.service.js';
 import { ToolLedgerRepository } from './loop/tool-ledger.repository.js';
+import { ModelChoice } from './model-choice.service.js';
 import { NextRuns } from './next-runs.service.js';
 import { isOpen, type Run } from './run.js';
 import { RunRepository } from './run.repository.js';
@@ -33,12 +33,14 @@ export class RunsService {
     private readonly ledger: ToolLedgerRepository,
     private readonly dispatcher: Dispatcher,
     private readonly next: NextRuns,
-    private readonly model: LanguageModel,
+    private readonly models: ModelChoice,
   ) {}
 
   /** Puts a run into the queue and tells its viewers; it begins at once when nothing is before it. */
   async start(start: RunStart): Promise<Run> {
-    const created = await this.starter.create(start, (asked) => this.model.resolve(asked));
+    // Also where the message joins a run that is there, and its agent works on.
+    if (typeof start.agent === 'string') this.models.for(start.agent, null);
+    const created = await this.starter.create(start, (asked, agent) => this.models.for(agent, asked));
     if ('existing' in created) return this.find(start.principal, created.existing);
     const { run } = created;
     try {
@@ -55,11 +57,22 @@ export class RunsService {
     }
   }
 
+  /** Begins a run that another one of this process waits for: also when there is no room for more. */
+  async beginChild(run: Run): Promise<void> {
+    await this.starter.announce(run);
+    await this.dispatcher.offerChild(run);
+  }
+
   /** @throws AppError `not_found`, also for the run of somebody else. */
   async find(owner: Owner, id: string): Promise<Run> {
     const run = isId('run', id) ? await this.runs.find(owner, id) : undefined;
     if (run === undefined) throw new AppError('not_found', 'There is no such run.');
     return run;
+  }
+
+  /** The runs of its sub-agents, the first one first. @throws AppError `not_found`. */
+  async listSubAgents(owner: Owner, id: string): Promise<Run[]> {
+    return this.starter.startedBy((await this.find(owner, id)).id);
   }
 
   /** Ends a run, wherever it is. A run that is over stays as it is. */
@@ -69,12 +82,18 @@ export class RunsService {
     return this.receipt(await this.find(owner, id));
   }
 
-  /** Ends what is open in a session, the last first, so that none begins in between, and deletes all of it. */
+  /**
+   * Ends what is open in a session, the last first, so that none begins in between, and deletes all of it, with the
+   * sessions of its sub-agents.
+   */
   async remove(owner: Owner, sessionId: string): Promise<void> {
-    const open = await this.runs.listOpen(sessionId);
-    for (const run of open.toReversed()) await this.end(run);
+    const all = await this.starter.withSubAgents(sessionId);
+    for (const id of all) {
+      const open = await this.runs.listOpen(id);
+      for (const run of open.toReversed()) await this.end(run);
+    }
     await this.starter.remove(owner, sessionId);
-    this.next.tell(sessionId);
+    for (const id of all) this.next.tell(id);
   }
 
   private async cancelBefore(run: Run): Promise<void> {

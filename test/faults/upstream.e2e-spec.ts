@@ -69,16 +69,16 @@ function callsOf(story: string): UpstreamCall[] {
 }
 
 /** A run to its end, as a viewer sees it and as the upstream does. */
-async function tell(story: string, replies: Reply[]): Promise<Told> {
+async function tell(story: string, replies: Reply[], user = ada): Promise<Told> {
   scripts.set(story, replies);
-  const session = await ada.createSession();
+  const session = await user.createSession();
   const from = performance.now();
-  const started = await ada.post(session, story);
-  const { events: list } = await ada.read({ session_id: session }, {}, 30_000);
+  const started = await user.post(session, story);
+  const { events: list } = await user.read({ session_id: session }, {}, 30_000);
   const ms = performance.now() - from;
   expect(faultsOf(list)).toEqual([]);
   expect(toolFaultsOf(list)).toEqual([]);
-  return { run: await ada.run(started.id), list, calls: callsOf(story), ms };
+  return { run: await user.run(started.id), list, calls: callsOf(story), ms };
 }
 
 /** The kinds of events, each once where several stand together. */
@@ -109,29 +109,37 @@ describe('row 33: the service says 429', () => {
     expect(told.calls).toHaveLength(2);
   });
 
-  it.each([
-    ['without a time', refused(429, 'rate_limit_error')],
-    [
-      'because of a spend limit',
-      {
-        status: 429,
-        json: {
-          type: 'error',
-          error: {
-            type: 'rate_limit_error',
-            message: 'scripted',
-            details: { error_code: 'enforced_spend_limit_reached' },
-          },
-        },
-      },
-    ],
-  ])('row 33: %s the run fails at once and says why', async (name, reply) => {
-    const { run, list, calls, ms } = await tell(`429 ${name}`, [reply, WHOLE]);
+  it('row 33: without a time the run fails at once and says why', async () => {
+    const { run, list, calls, ms } = await tell('429 without a time', [
+      refused(429, 'rate_limit_error'),
+      WHOLE,
+    ]);
     expect(calls).toHaveLength(1);
     expect(run.status).toBe('failed');
     expect(kindsOf(list)).toEqual(['run', 'error', 'done']);
     expect(dataOf(list.at(-2))).toMatchObject({ code: 'rate_limit_error' });
     expect(ms).toBeLessThan(SLACK);
+  });
+
+  it('row 33: because of a spend limit the run fails at once, and the next one without a call', async () => {
+    // What a key was told holds for the whole server.
+    const other = await ServerProcess.start({ env: upstreamEnv(upstream.url) });
+    const eve = await Api.as(other.url, 'eve');
+    const error = {
+      type: 'rate_limit_error',
+      message: 'scripted',
+      details: { error_code: 'enforced_spend_limit_reached' },
+    };
+    const first = await tell('spend limit', [{ status: 429, json: { type: 'error', error } }, WHOLE], eve);
+    const next = await tell('after the spend limit', [WHOLE], eve);
+    await other.stop();
+    expect([first.calls.length, next.calls.length]).toEqual([1, 0]);
+    for (const { run, list, ms } of [first, next]) {
+      expect(run.status).toBe('failed');
+      expect(kindsOf(list)).toEqual(['run', 'error', 'done']);
+      expect(dataOf(list.at(-2))).toMatchObject({ code: 'rate_limit_error', retryable: false });
+      expect(ms).toBeLessThan(SLACK);
+    }
   });
 });
 
@@ -249,7 +257,7 @@ describe('row 39: bytes as no service should send them', () => {
 describe('row 45: a model that never stops calling tools', () => {
   it('row 45: is stopped after 50 turns with an error and done', async () => {
     const turns = Array.from({ length: 60 }, (_, n) => ({
-      sse: toolReply([`${n} `], [{ id: `toolu_${n}`, name: 'get_time', input: {} }]),
+      sse: toolReply([`${n} `], [{ id: `toolu_${n}`, name: 'calculate', input: { expression: `${n} + 1` } }]),
     }));
     const { run, list, calls, ms } = await tell('endless', turns);
     print(`endless tool loop: stopped after ${calls.length} turns, ${Math.round(ms)} ms`);

@@ -69,6 +69,11 @@ export class SocketViews {
     return { data: viewReceipt(await this.agent.cancel(socket.principal, runId)) };
   }
 
+  async decide(socket: AgentSocket, request: SocketRequest<'decide'>): Promise<SocketReply> {
+    const { run_id: runId, tool_call_id: toolCallId, ...said } = request;
+    return { data: await this.runs.decide(socket.principal, runId, toolCallId, said) };
+  }
+
   private watch(
     socket: AgentSocket,
     key: string,

@@ -34,13 +34,23 @@ export class RunListeners implements OnModuleInit {
     }
   }
 
-  /** Tells all listeners what this attempt of the run says after `after`, until it or the run is over. */
+  /** Tells listeners what this attempt of the run says after `after`, until it or the run is over, or waits. */
   attach(run: Run, after: number): void {
     for (const listener of this.listeners) {
-      this.follow(listener, run, after).catch((error: unknown) =>
-        this.logger.error({ err: error, run_id: run.id }, `${listener.place} lost the run's log`),
-      );
+      // Who hears the end alone need not read all that comes before it.
+      if (!hearsTheEndAlone(listener)) this.read(listener, run, after);
     }
+  }
+
+  /** Tells those who hear the end of runs alone that this one is over. */
+  attachToEnd(run: Run, last: number): void {
+    for (const listener of this.listeners.filter(hearsTheEndAlone)) this.read(listener, run, last - 1);
+  }
+
+  private read(listener: Listener, run: Run, after: number): void {
+    this.follow(listener, run, after).catch((error: unknown) =>
+      this.logger.error({ err: error, run_id: run.id }, `${listener.place} lost the run's log`),
+    );
   }
 
   private explore(instance: object): void {
@@ -64,6 +74,7 @@ export class RunListeners implements OnModuleInit {
         if (event.seq <= after) continue;
         if (event.attempt !== run.attempt) return;
         if (listener.types.has(event.type)) await this.tell(listener, event, run);
+        if (event.type === 'run' && event.data.status === 'waiting') return;
       }
     }
   }
@@ -75,4 +86,8 @@ export class RunListeners implements OnModuleInit {
       this.logger.error({ err: error, run_id: run.id, event_id: event.id }, `${listener.place} failed`);
     }
   }
+}
+
+function hearsTheEndAlone({ types }: Listener): boolean {
+  return types.size === 1 && types.has('done');
 }

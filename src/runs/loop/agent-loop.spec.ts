@@ -94,7 +94,7 @@ describe('an answer', () => {
     });
     expect(model.requests[0]).toEqual({
       model: 'scripted',
-      system: null,
+      system: bench.agents.default.system,
       messages: [{ role: 'user', content: [{ type: 'text', text: 'hello' }] }],
       tools: [],
       maxTokens: 1000,
@@ -237,14 +237,15 @@ describe('tools', () => {
 
   it('are told who asks, of what run, and a key that is the same for every execution', async () => {
     let seen: unknown;
-    bench.addTool('look', (args, { signal, startAgent: _, ...context }) => {
-      seen = { args, context, aborted: signal.aborted };
+    bench.addTool('look', (args, { signal, startAgent, ...context }) => {
+      seen = { args, context, aborted: signal.aborted, mayDelegate: typeof startAgent === 'function' };
     });
     const { run } = await play([saying([], [toolUse('a', 'look', { x: [1] })]), saying(['ok'])]);
 
     expect(seen).toEqual({
       args: { x: [1] },
       aborted: false,
+      mayDelegate: true,
       context: {
         principal: { userId: 'usr_ada', tenantId: 'default', email: null, roles: ['member'] },
         sessionId: run.sessionId,
@@ -344,26 +345,28 @@ describe('tools', () => {
     await expectUsable(run);
   });
 
-  it('of an answer that ended inside a call are not executed, and the run fails as truncated', async () => {
+  it('of an answer that ended inside a call are not executed: it may be longer once, then the run fails', async () => {
     bench.addTool('pay');
-    const { run, lines, stored } = await play([
-      [
-        started,
-        text('Paying.'),
-        block(0, { type: 'text', text: '' }),
-        block(1, toolUse('a', 'pay')),
-        stopped('max_tokens', true),
-      ],
-    ]);
+    const cutOff = [
+      started,
+      text('Paying.'),
+      block(0, { type: 'text', text: '' }),
+      block(1, toolUse('a', 'pay')),
+      stopped('max_tokens', true),
+    ];
+    const { run, model, lines, stored } = await play([cutOff, cutOff]);
 
     expect(bench.effects).toEqual([]);
+    expect(model.requests.map(({ maxTokens }) => maxTokens)).toEqual([1000, 4000]);
     expect(lines).toEqual([
       '1.1 run running',
       '1.2 token Paying.',
-      '1.3 tool_call a pay {}',
-      '1.4 tool_result a error "Not executed: the run was stopped."',
-      '1.5 error truncated',
-      '1.6 done failed null 10/7 in 1',
+      '1.3 reset after 1.1: truncated',
+      '1.4 token Paying.',
+      '1.5 tool_call a pay {}',
+      '1.6 tool_result a error "Not executed: the run was stopped."',
+      '1.7 error truncated',
+      '1.8 done failed null 20/14 in 2',
     ]);
     expect(stored).toMatchObject({ status: 'failed', errorCode: 'truncated' });
     await expectUsable(run);

@@ -1,62 +1,40 @@
-import type { EventLog, LogWriter } from '../../event-log/event-log.js';
+import type { LogWriter } from '../../event-log/event-log.js';
 import { LogLost } from '../../event-log/log-lost.js';
+import { type AgentProfile, strictestRule } from '../../agents/agent-profile.js';
 import { AppError, hasCode } from '../../errors/app-error.js';
-import type { LanguageModel, ModelRequest } from '../../model/language-model.js';
-import type { MessageRepository } from '../../sessions/message.repository.js';
-import type { SessionRepository } from '../../sessions/session.repository.js';
-import type { ToolCaller } from '../../tools/tool-caller.js';
-import type { ToolRegistry } from '../../tools/tool-registry.js';
 import type { ToolSet } from '../../tools/tool-set.js';
-import type { Spent } from '../../usage/usage-sum.js';
+import { MeteredModel } from '../../usage/metered-model.js';
+import type { RunMeter } from '../../usage/run-meter.js';
+import { Compactor } from '../../context/compactor.js';
 import { Conversation } from './conversation.js';
-import type { MessageDraft } from './message-draft.js';
-import { ModelTurn } from './model-turn.js';
-import { nextStep, PAUSED, TRUNCATED } from './next-step.js';
+import type { LoopDependencies } from './loop-dependencies.js';
+import { ModelStep } from './model-step.js';
+import { nextStep, TRUNCATED } from './next-step.js';
 import { introduction, type Run } from '../run.js';
+import { Prompt } from '../../context/prompt.js';
 import { RunEnding } from './run-ending.js';
-import type { RunRepository } from '../run.repository.js';
 import { RunStop, stopOf } from '../run-stop.js';
-import type { SubAgents } from '../sub-agents.js';
 import { nothingShown, readShown, type Shown } from './takeover.js';
 import { rebuildEvents } from './rebuilt-events.js';
-import type { RunInputRepository } from './run-input.repository.js';
-import type { ToolLedgerRepository } from './tool-ledger.repository.js';
 import { ToolStep, type ToolUse } from './tool-step.js';
 
-export interface LoopDependencies {
-  log: EventLog;
-  model: LanguageModel;
-  runs: RunRepository;
-  sessions: SessionRepository;
-  messages: MessageRepository;
-  ledger: ToolLedgerRepository;
-  inputs: RunInputRepository;
-  registry: ToolRegistry;
-  caller: ToolCaller;
-  subAgents: SubAgents;
-  limits: { maxTurns: number; maxTokens: number; toolTimeoutMs: number };
-  delay(milliseconds: number, signal: AbortSignal): Promise<void>;
-  random(): number;
-  /** Something failed that nobody foresaw; for the operator. */
-  onUnexpected(error: unknown, run: Run): void;
-}
-
 /**
- * `over`: `done` is written. `moved`: given up, so that the next attempt can begin at once. `lost`: nothing may be
- * written. `full`: the run has failed, but there is no space to say so.
+ * `over`: `done` is written. `parked`: it waits for a person, and no process holds it. `moved`: given up, so that the
+ * next attempt can begin at once. `lost`: nothing may be written. `full`: the run has failed, but there is no space to
+ * say so.
  */
-export type LoopResult = 'over' | 'moved' | 'lost' | 'full';
-
-/** How often in a row an answer that the model has paused is continued. */
-const MAX_CONTINUATIONS = 5;
+export type LoopResult = 'over' | 'parked' | 'moved' | 'lost' | 'full';
 
 /** One attempt of a run, from its claim to `done`, or to the point where another process goes on. */
 export class AgentLoop {
-  private spent: Spent;
-  private readonly tools: ToolSet;
-  private turns: number;
-  private pauses = 0;
   private shown: Shown = nothingShown();
+  private tools: ToolSet;
+  private thinking: ModelStep | undefined;
+  private readonly profile: AgentProfile | AppError;
+  /** Its own profile, and those of the runs that it works for: what they ask a person for, it does too. */
+  private profiles: AgentProfile[] = [];
+  private readonly meter: RunMeter;
+  private readonly model: MeteredModel;
   private readonly ending: RunEnding;
   private readonly conversation: Conversation;
 
@@ -71,11 +49,13 @@ export class AgentLoop {
     private readonly isMoving: () => boolean,
     private readonly dependencies: LoopDependencies,
   ) {
-    this.spent = { usage: run.usage, cost: run.cost };
-    this.tools = dependencies.registry.select('all');
-    this.turns = run.turns;
+    const { registry, runs, messages, inputs, model } = dependencies;
+    this.tools = registry.select([]);
+    this.profile = lookUp(dependencies.agents, run.agent);
+    const limits = this.profile instanceof AppError ? undefined : this.profile.limits;
+    this.meter = dependencies.openMeter(run, limits);
+    this.model = new MeteredModel(model, this.meter, { usage: run.usage, cost: run.cost });
     this.ending = new RunEnding(run, writer, dependencies);
-    const { runs, messages, inputs } = dependencies;
     this.conversation = new Conversation(run, writer, { runs, messages, inputs });
   }
 
@@ -83,8 +63,8 @@ export class AgentLoop {
     try {
       if (await this.ending.settleIfDone()) return 'over';
       await this.announce();
-      await this.work();
-      return 'over';
+      this.thinking = await this.prepare();
+      return await this.work(this.thinking);
     } catch (error) {
       return this.stop(error);
     }
@@ -110,9 +90,10 @@ export class AgentLoop {
   /** The log was lost: what the run has said so far is said again. */
   private async rebuildLog(): Promise<void> {
     const { messages, ledger } = this.dependencies;
-    await this.tellOwner();
+    await this.tellOwner('running');
     const said = rebuildEvents(await messages.listOfRun(this.run.id), await ledger.list(this.run.id));
     for (const event of said) await this.writer.append(event);
+    await this.countLeft(false);
     await this.conversation.moveCheckpoint(this.progress);
   }
 
@@ -122,19 +103,52 @@ export class AgentLoop {
     if (this.shown.resetAfter !== undefined) {
       const data = { after: this.shown.resetAfter, reason: 'taken_over' };
       await this.writer.append({ type: 'reset', data });
-      // The call of the half turn was made too; what it used died with the process that made it.
-      const { usage } = this.spent;
-      this.spent.usage = { ...usage, model_calls: usage.model_calls + 1, estimated: true };
     }
+    await this.countLeft(this.shown.resetAfter !== undefined);
     if (this.signal.aborted) throw stopOf(this.signal);
-    await this.tellOwner();
+    await this.tellOwner('running');
   }
 
-  private tellOwner(): Promise<void> {
-    return this.writer.append(introduction({ ...this.run, status: 'running' }));
+  /** What earlier attempts used is paid for, also by a call that died with the process that made it. */
+  private async countLeft(wasShown: boolean): Promise<void> {
+    if (this.run.attempt === 1) return;
+    const left = await this.meter.settleLeft(this.model.spent);
+    this.model.add(left.calls === 0 && wasShown ? { ...left, calls: 1 } : left);
   }
 
-  private async work(): Promise<void> {
+  private tellOwner(status: 'running' | 'waiting'): Promise<void> {
+    return this.writer.append(introduction({ ...this.run, status }));
+  }
+
+  /** What the model is asked with stays the same for the whole attempt, whatever is changed meanwhile. */
+  private async prepare(): Promise<ModelStep> {
+    const { profile, run, conversation, model, writer, signal } = this;
+    if (profile instanceof AppError) throw profile;
+    const { sessions, registry, messages, limits, delay, random } = this.dependencies;
+    const session = await sessions.find(run, run.sessionId);
+    this.profiles = [profile, ...(await this.profilesAbove())];
+    this.tools = registry.select(profile.tools ?? 'all');
+    const prompt = new Prompt({
+      model: run.model,
+      system: session?.system ?? profile.system ?? null,
+      tools: this.tools.specs(),
+      maxTokens: Math.min(limits.maxTokens, profile.limits?.maxTokens ?? Infinity),
+      effort: profile.effort,
+    });
+    const { compactAt, callTimeoutMs } = limits;
+    const compactor = new Compactor(model, prompt, { compactAt, callTimeoutMs, delay, random });
+    const maxTurns = Math.min(limits.maxTurns, profile.limits?.maxTurns ?? Infinity);
+    const dependencies = { conversation, prompt, compactor, messages, model, writer, signal };
+    return new ModelStep(run.turns, { ...dependencies, maxTurns, callTimeoutMs, delay, random });
+  }
+
+  private async profilesAbove(): Promise<AgentProfile[]> {
+    const { agents, subAgents } = this.dependencies;
+    const profiles = (await subAgents.agentsAbove(this.run)).map((name) => lookUp(agents, name));
+    return profiles.flatMap((profile) => (profile instanceof AppError ? [] : [profile]));
+  }
+
+  private async work(thinking: ModelStep): Promise<LoopResult> {
     for (;;) {
       if (this.signal.aborted) throw stopOf(this.signal);
       if (this.isMoving()) throw new RunStop('shutdown');
@@ -142,76 +156,30 @@ export class AgentLoop {
       switch (step.kind) {
         case 'model':
           await this.conversation.takeInputs(this.progress);
-          await this.think();
+          await thinking.execute();
           break;
         case 'tools':
-          await this.useTools(step.calls, this.signal);
-          break;
+          await this.countCalls(step.calls);
+          if (await this.useTools(step.calls, this.signal)) break;
+          return this.park();
         case 'finish':
           await this.answerUnexecuted(step.unanswered);
           if (await this.hasMoreToAnswer()) break;
           if (this.signal.aborted) throw stopOf(this.signal);
-          return this.finish(step.stopReason);
+          if (await thinking.nudge()) break;
+          await this.finish(step.stopReason);
+          return 'over';
       }
     }
   }
 
-  private async think(): Promise<void> {
-    const { maxTurns } = this.dependencies.limits;
-    if (this.turns >= maxTurns) {
-      throw new AppError(
-        'max_turns',
-        `The run has used its ${maxTurns} turns: raise MAX_TURNS or ask for less.`,
-      );
-    }
-    const { messages } = this.dependencies;
-    const turn = new ModelTurn(await this.request(), this.spent, {
-      ...this.dependencies,
-      writer: this.writer,
-      savePart: (id, place, position, text) => messages.savePart(id, place, position, text),
-      signal: this.signal,
-    });
-    const { draft, stopReason, unfinished } = await turn.run().finally(() => {
-      this.spent = turn.spentSoFar;
-    });
-    if (stopReason === null) return this.keepPartial(draft);
-    this.turns += 1;
-    const kept = unfinished ? TRUNCATED : this.counted(stopReason);
-    await this.conversation.addAnswer(draft, draft.content(), kept, this.progress);
+  private countCalls(calls: ToolUse[]): Promise<void> {
+    const made = calls.filter(({ id }) => !this.shown.called.has(id)).length;
+    return made === 0 ? Promise.resolve() : this.meter.countToolCalls(made);
   }
 
-  private counted(stopReason: string): string {
-    this.pauses = stopReason === 'pause_turn' ? this.pauses + 1 : 0;
-    return this.pauses > MAX_CONTINUATIONS ? PAUSED : stopReason;
-  }
-
-  private async request(): Promise<ModelRequest> {
-    const { limits, sessions } = this.dependencies;
-    const session = await sessions.find(this.run, this.run.sessionId);
-    const messages = await this.conversation.whole();
-    return {
-      model: this.run.model,
-      system: session?.system ?? null,
-      // An empty answer happens; given back it would be refused.
-      messages: messages
-        .filter(({ content }) => content.length > 0)
-        .map(({ role, content }) => ({ role, content })),
-      tools: this.tools.specs(),
-      maxTokens: limits.maxTokens,
-    };
-  }
-
-  /** A stopped answer stays in the conversation as far as it was shown, unless another process repeats the turn. */
-  private async keepPartial(draft: MessageDraft): Promise<void> {
-    const stop = stopOf(this.signal);
-    if (stop.kind === 'lost' || stop.kind === 'shutdown') throw stop;
-    const content = draft.partialContent();
-    const why = stop.kind === 'timeout' ? 'run_timeout' : 'cancelled';
-    if (content.length > 0) await this.conversation.addAnswer(draft, content, why, this.progress);
-    throw stop;
-  }
-
-  private async useTools(calls: ToolUse[], signal: AbortSignal): Promise<void> {
+  /** @returns false when calls wait for a decision. */
+  private async useTools(calls: ToolUse[], signal: AbortSignal): Promise<boolean> {
     const { limits, subAgents } = this.dependencies;
     const step = new ToolStep(this.run, {
       ...this.dependencies,
@@ -219,11 +187,22 @@ export class AgentLoop {
       signal,
       tools: this.tools,
       timeoutMs: limits.toolTimeoutMs,
-      startAgent: (call, request) => subAgents.start(this.run, call.id, request, signal),
+      approvalOf: (name) => strictestRule(this.profiles, name),
+      startAgent: (call, request, own = signal) => subAgents.start(this.run, call.id, request, own),
     });
     const results = await step.execute(calls, this.shown);
+    if (results === 'waiting') return false;
     this.shown = nothingShown();
     await this.conversation.addResults(results, this.progress);
+    return true;
+  }
+
+  /** Nothing is held while a person decides: no process, no lease. */
+  private async park(): Promise<LoopResult> {
+    await this.tellOwner('waiting');
+    await this.writer.flushed();
+    await this.dependencies.ledger.park(this.run);
+    return 'parked';
   }
 
   /** Every call gets an answer, executed or not: a conversation with an open call is refused by the model for ever. */
@@ -239,17 +218,18 @@ export class AgentLoop {
   }
 
   private get progress() {
-    return { turns: this.turns, ...this.spent };
+    return { turns: this.thinking?.turns ?? this.run.turns, ...this.model.spent };
   }
 
-  private finish(stopReason: string): Promise<void> {
+  private async finish(stopReason: string): Promise<void> {
     if (stopReason === TRUNCATED) {
       throw new AppError(
         'truncated',
         'The answer ended inside a tool call; nothing of that call was executed.',
       );
     }
-    return this.ending.complete(stopReason, this.spent);
+    await this.dependencies.subAgents.endAll(this.run.id);
+    return this.ending.complete(stopReason, this.model.spent, this.thinking?.details);
   }
 
   private async stop(error: unknown): Promise<LoopResult> {
@@ -259,8 +239,9 @@ export class AgentLoop {
       if (this.writer.refused.aborted) throw this.writer.refused.reason;
       if (hasCode(stop, 'unavailable')) return 'moved';
       if (hasCode(stop, 'fenced') || (stop instanceof RunStop && stop.kind === 'lost')) return 'lost';
+      await this.dependencies.subAgents.endAll(this.run.id);
       await this.answerOpenCalls();
-      await this.ending.stop(stop, this.spent);
+      await this.ending.stop(stop, this.model.spent);
       return 'over';
     } catch (cause) {
       if (hasCode(cause, 'fenced')) return 'lost';
@@ -275,5 +256,14 @@ export class AgentLoop {
     const step = nextStep(await this.conversation.last());
     if (step.kind === 'tools') await this.answerUnexecuted(step.calls);
     if (step.kind === 'finish') await this.answerUnexecuted(step.unanswered);
+  }
+}
+
+function lookUp(agents: LoopDependencies['agents'], name: string | null): AgentProfile | AppError {
+  try {
+    return agents.find(name);
+  } catch (error) {
+    if (error instanceof AppError) return error;
+    throw error;
   }
 }

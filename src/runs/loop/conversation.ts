@@ -6,7 +6,8 @@ import type { Block, LastMessage, Message, NewMessage } from '../../sessions/mes
 import type { MessageRepository } from '../../sessions/message.repository.js';
 import type { Run } from '../run.js';
 import type { RunRepository } from '../run.repository.js';
-import type { MessageDraft } from './message-draft.js';
+import type { Summary } from '../../context/compactor.js';
+import type { History } from '../../context/prompt.js';
 import type { RunInputRepository } from './run-input.repository.js';
 
 /** What the run has used when a message is stored. */
@@ -14,7 +15,7 @@ interface Progress extends Spent {
   turns: number;
 }
 
-type Addition = Pick<NewMessage, 'id' | 'role' | 'content' | 'hasParts' | 'stopReason'>;
+type Addition = Pick<NewMessage, 'id' | 'role' | 'content' | 'hasParts' | 'stopReason' | 'prefixHash'>;
 
 /** The stored conversation of a run: what is in it decides the next step, and every addition is a checkpoint. */
 export class Conversation {
@@ -33,9 +34,12 @@ export class Conversation {
     this.isInputDue = run.inputs > 0;
   }
 
-  /** All of it, for the model. */
-  whole(): Promise<Message[]> {
-    return this.stores.messages.list(this.run.sessionId, this.run.number);
+  /** All of it that the model has to know. */
+  async history(): Promise<History<Message>> {
+    const { messages } = this.stores;
+    const { sessionId, number } = this.run;
+    const compaction = await messages.findCompaction(sessionId);
+    return { compaction, messages: await messages.list(sessionId, number, compaction) };
   }
 
   /** Its last message in this run; long texts are not loaded for it. */
@@ -44,10 +48,25 @@ export class Conversation {
   }
 
   /** Stores what the model said. */
-  addAnswer(draft: MessageDraft, content: Block[], stopReason: string, progress: Progress): Promise<void> {
-    return this.add(
-      [{ id: draft.id, role: 'assistant', content, hasParts: draft.hasParts, stopReason }],
-      progress,
+  addAnswer(answer: Omit<Addition, 'role'>, progress: Progress): Promise<void> {
+    return this.add([{ ...answer, role: 'assistant' }], progress);
+  }
+
+  /** Says something to the model that the user did not say. */
+  addNote(text: string, progress: Progress): Promise<void> {
+    return this.add([fromUser(newId('msg'), [{ type: 'text', text }])], progress);
+  }
+
+  /** From now on the summary takes the place of what it stands for. */
+  async addSummary({ upTo, text: summary }: Summary<Message>, progress: Progress): Promise<void> {
+    const { id: runId, sessionId } = this.run;
+    const { runNumber, position } = upTo;
+    const compaction = { id: newId('cmp'), sessionId, runId, runNumber, position, summary };
+    await this.writer.flushed();
+    this.hear(
+      await this.stores.runs.checkpoint(this.run, { seq: this.writer.lastSeq, ...progress }, (on) =>
+        this.stores.messages.addCompaction(on, compaction),
+      ),
     );
   }
 
@@ -107,9 +126,14 @@ export class Conversation {
         await also?.(on);
       },
     );
+    this.hear(announced);
+    this.known = messages.at(-1);
+  }
+
+  /** How many messages the run was sent, as its checkpoint tells. */
+  private hear(announced: number): void {
     this.isInputDue ||= announced !== this.announced;
     this.announced = announced;
-    this.known = messages.at(-1);
   }
 }
 

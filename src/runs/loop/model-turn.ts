@@ -1,99 +1,87 @@
 import type { LogWriter } from '../../event-log/event-log.js';
-import {
-  type LanguageModel,
-  ModelError,
-  type ModelEvent,
-  type ModelRequest,
-  type ModelUsage,
-} from '../../model/language-model.js';
+import { ModelError, type ModelEvent, type ModelRequest } from '../../model/language-model.js';
+import { pauseBeforeRetry } from '../../model/pause-before-retry.js';
+import { timedCall } from '../../model/timed-call.js';
+import type { MeteredModel } from '../../usage/metered-model.js';
 import { MessageDraft, type SavePart } from './message-draft.js';
-import { costMicroUsd } from '../../model/prices.js';
-import { addCost } from '../../usage/cost.js';
-import { addBrokenCall, addCall, type Spent } from '../../usage/usage-sum.js';
 
-const MAX_TRIES = 4;
-const FIRST_DELAY_MS = 500;
-const MAX_DELAY_MS = 8_000;
-/** A provider that asks for a longer wait than this is not waited for. */
-const MAX_RETRY_AFTER_MS = 60_000;
 /** Characters handed to the log and not yet durable, above which the model has to wait. */
 const MAX_PENDING = 262_144;
+/** An answer that ended inside a tool call may be so many times as long when it is asked for once more. */
+const MORE_TOKENS = 4;
 
 export interface TurnDependencies {
-  model: LanguageModel;
+  model: MeteredModel;
   writer: LogWriter;
   savePart: SavePart;
   signal: AbortSignal;
+  /** Longest time of one call of the model, in milliseconds. */
+  callTimeoutMs: number;
   /** Waits, or rejects with the reason when the signal is aborted. */
   delay: (milliseconds: number, signal: AbortSignal) => Promise<void>;
   /** From 0 to 1. */
   random: () => number;
 }
 
+type Stop = Extract<ModelEvent, { type: 'stop' }>;
+
 /** How a turn ended: the whole answer, or what there was of it when the run was stopped. */
 export interface TurnResult {
   draft: MessageDraft;
   /** Null: the run was stopped in mid-turn. */
-  stopReason: string | null;
-  unfinished: boolean;
+  stop: Omit<Stop, 'usage' | 'type'> | null;
 }
 
 /** One call of the model, as often as it takes: streams the answer into the log and collects it. */
 export class ModelTurn {
   private readonly after: string | null;
   private draft: MessageDraft;
-  private started: ModelUsage | undefined;
+  private hasBegun = false;
+  private hasAllowedMore = false;
 
   constructor(
-    private readonly request: ModelRequest,
-    private spent: Spent,
+    private request: ModelRequest,
     private readonly dependencies: TurnDependencies,
   ) {
     this.after = dependencies.writer.lastEventId;
     this.draft = new MessageDraft(dependencies.savePart);
   }
 
-  /** @throws ModelError when it failed for good; `spentSoFar` has what it cost. */
+  /** @throws ModelError when it failed for good; AppError `budget_exceeded`. */
   async run(): Promise<TurnResult> {
-    const { signal } = this.dependencies;
-    for (let attempt = 1; ; attempt += 1) {
+    const { signal, random, callTimeoutMs } = this.dependencies;
+    let tries = 0;
+    while (!signal.aborted) {
       try {
-        return await this.tryOnce();
+        const stop = await timedCall(callTimeoutMs, signal, (own) => this.stream(own));
+        if (!stop.unfinished || !this.allowMore()) return { draft: this.draft, stop };
+        await this.takeBack('truncated');
       } catch (error) {
-        this.addBroken();
-        if (signal.aborted) return { draft: this.draft, stopReason: null, unfinished: true };
-        if (!this.isWorthAnotherTry(error) || attempt === MAX_TRIES) throw error;
-        await this.takeBack(error);
-        await this.wait(error, attempt);
+        if (signal.aborted) break;
+        if (!(error instanceof ModelError)) throw error;
+        tries += 1;
+        const pause = pauseBeforeRetry(error, { tries, hasBegun: this.hasBegun, random });
+        if (pause === undefined) throw error;
+        await this.takeBack(error.code);
+        await this.wait(pause);
       }
-      if (signal.aborted) return { draft: this.draft, stopReason: null, unfinished: true };
     }
+    return { draft: this.draft, stop: null };
   }
 
-  /** Tokens of the calls before this turn and of its own, also when it failed. */
-  get spentSoFar(): Spent {
-    return this.spent;
+  /** What was shown of an answer is taken back before it is asked for again; halves are never joined. */
+  async takeBack(reason: string): Promise<void> {
+    const { writer, savePart } = this.dependencies;
+    if (writer.lastEventId !== this.after) {
+      await writer.append({ type: 'reset', data: { after: this.after, reason } });
+    }
+    this.draft = new MessageDraft(savePart);
   }
 
-  private addBroken(): void {
-    if (this.started === undefined) return;
-    const usage = addBrokenCall(this.spent.usage, this.started, this.draft.received);
-    const call = { ...this.started, output_tokens: usage.output_tokens - this.spent.usage.output_tokens };
-    this.spent = { usage, cost: addCost(this.spent.cost, costMicroUsd(this.request.model, call)) };
-  }
-
-  private async tryOnce(): Promise<TurnResult> {
-    const { model, signal } = this.dependencies;
-    this.started = undefined;
-    for await (const event of model.stream(this.request, signal)) {
-      if (event.type === 'stop') {
-        this.started = undefined;
-        this.spent = {
-          usage: addCall(this.spent.usage, event.usage),
-          cost: addCost(this.spent.cost, costMicroUsd(this.request.model, event.usage)),
-        };
-        return { draft: this.draft, stopReason: event.stopReason, unfinished: event.unfinished };
-      }
+  private async stream(signal: AbortSignal): Promise<Stop> {
+    this.hasBegun = false;
+    for await (const event of this.dependencies.model.stream('turn', this.request, signal)) {
+      if (event.type === 'stop') return event;
       await this.take(event);
     }
     signal.throwIfAborted();
@@ -102,10 +90,10 @@ export class ModelTurn {
     });
   }
 
-  private take(event: Exclude<ModelEvent, { type: 'stop' }>): Promise<void> | undefined {
+  private take(event: Exclude<ModelEvent, Stop>): Promise<void> | undefined {
     switch (event.type) {
       case 'start':
-        this.started = event.usage;
+        this.hasBegun = true;
         break;
       case 'text':
         this.draft.addText(event.block, event.text);
@@ -126,28 +114,21 @@ export class ModelTurn {
     return writer.pending > MAX_PENDING ? appended : undefined;
   }
 
-  /** A limit whose end nobody tells is not guessed at: a call refused with it fails at once. */
-  private isWorthAnotherTry(error: unknown): error is ModelError {
-    if (!(error instanceof ModelError) || !error.retryable) return false;
-    const { code, retryAfterMs } = error;
-    if (code === 'rate_limit_error' && this.started === undefined && retryAfterMs === undefined) return false;
-    return (retryAfterMs ?? 0) <= MAX_RETRY_AFTER_MS;
+  /** Once, and only where the model can say more. */
+  private allowMore(): boolean {
+    const { model, maxTokens } = this.request;
+    const most = this.dependencies.model.limits(model).maxOutputTokens ?? maxTokens * MORE_TOKENS;
+    const next = Math.min(maxTokens * MORE_TOKENS, most);
+    if (this.hasAllowedMore || next <= maxTokens) return false;
+    this.hasAllowedMore = true;
+    this.request = { ...this.request, maxTokens: next };
+    return true;
   }
 
-  /** What was shown of a broken answer is taken back before it is asked for again; halves are never joined. */
-  private async takeBack(error: ModelError): Promise<void> {
-    const { writer, savePart } = this.dependencies;
-    if (writer.lastEventId !== this.after) {
-      await writer.append({ type: 'reset', data: { after: this.after, reason: error.code } });
-    }
-    this.draft = new MessageDraft(savePart);
-  }
-
-  private async wait(error: ModelError, attempt: number): Promise<void> {
-    const { random, delay, signal } = this.dependencies;
-    const longest = Math.min(FIRST_DELAY_MS * 2 ** (attempt - 1), MAX_DELAY_MS);
+  private async wait(milliseconds: number): Promise<void> {
+    const { delay, signal } = this.dependencies;
     try {
-      await delay(error.retryAfterMs ?? random() * longest, signal);
+      await delay(milliseconds, signal);
     } catch (stopped) {
       if (!signal.aborted) throw stopped;
     }

@@ -1,6 +1,7 @@
 import { AppError } from '../../errors/app-error.js';
 import type { Queryable } from '../../database/database.js';
 import type { EventLog, LogWriter } from '../../event-log/event-log.js';
+import type { StopDetails } from '../../event-log/run-event.js';
 import { placeEvents } from '../../event-log/placed-event.js';
 import { ModelError } from '../../model/language-model.js';
 import type { MessageRepository } from '../../sessions/message.repository.js';
@@ -33,8 +34,9 @@ export class RunEnding {
     private readonly dependencies: EndingDependencies,
   ) {}
 
-  complete(stopReason: string, spent: Spent): Promise<void> {
-    return this.done('completed', stopReason, null, spent);
+  /** @param details why the model refused, where it did. */
+  complete(stopReason: string, spent: Spent, details?: StopDetails): Promise<void> {
+    return this.done('completed', stopReason, null, spent, details);
   }
 
   /** Ends a run that was stopped or has failed. */
@@ -71,9 +73,11 @@ export class RunEnding {
     stopReason: string | null,
     code: string | null,
     spent: Spent,
+    details?: StopDetails,
   ): Promise<void> {
     await this.introduce();
-    const data = { status, stop_reason: stopReason, usage: spent.usage, cost_usd: toUsd(spent.cost) };
+    const told = { status, stop_reason: stopReason, usage: spent.usage, cost_usd: toUsd(spent.cost) };
+    const data = details === undefined ? told : { ...told, stop_details: details };
     return this.writer.end({ type: 'done', data }, () => this.settle(status, stopReason, code, spent));
   }
 

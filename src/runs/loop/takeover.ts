@@ -2,6 +2,7 @@ import { formatEventId } from '../../event-log/event-id.js';
 import type { EventLog } from '../../event-log/event-log.js';
 import type { RunEventType } from '../../event-log/run-event.js';
 import type { Run } from '../run.js';
+import { approvalKey } from './tool-approvals.js';
 import type { ShownCalls } from './tool-step.js';
 
 /** What an earlier attempt has shown beyond the last stored message. */
@@ -11,7 +12,7 @@ export interface Shown extends ShownCalls {
 }
 
 export function nothingShown(): Shown {
-  return { called: new Set(), answered: new Set() };
+  return { called: new Set(), answered: new Set(), asked: new Set() };
 }
 
 /** Events of a turn that is not stored: they are taken back. Tool events belong to a stored message and stay. */
@@ -19,8 +20,7 @@ const HALF_TURN = new Set<RunEventType>(['token', 'thinking', 'error']);
 
 /** Reads the log beyond the checkpoint, at a claim. */
 export async function readShown(log: EventLog, run: Run): Promise<Shown> {
-  const called = new Set<string>();
-  const answered = new Set<string>();
+  const shown = nothingShown();
   let previous: string | null = null;
   let after = Math.max(0, run.checkpointSeq - 1);
   for (let pages = await log.read(run.id, after); pages.length > 0; pages = await log.read(run.id, after)) {
@@ -28,16 +28,17 @@ export async function readShown(log: EventLog, run: Run): Promise<Shown> {
       for (const [index, entry] of page.entries.entries()) {
         after = page.firstSeq + index;
         const isBeyond = after > run.checkpointSeq;
-        if (isBeyond && HALF_TURN.has(entry.type)) return { called, answered, resetAfter: previous };
-        if (isBeyond && entry.type === 'tool_call') called.add(idOf(entry.data));
-        if (isBeyond && entry.type === 'tool_result') answered.add(idOf(entry.data));
+        if (isBeyond && HALF_TURN.has(entry.type)) return { ...shown, resetAfter: previous };
+        if (isBeyond && entry.type === 'tool_call') shown.called.add(callOf(entry.data).id);
+        if (isBeyond && entry.type === 'tool_result') shown.answered.add(callOf(entry.data).id);
+        if (isBeyond && entry.type === 'approval') shown.asked.add(approvalKey(callOf(entry.data)));
         previous = formatEventId({ runId: run.id, attempt: page.attempt, seq: after });
       }
     }
   }
-  return { called, answered };
+  return shown;
 }
 
-function idOf(data: string): string {
-  return (JSON.parse(data) as { id: string }).id;
+function callOf(data: string): { id: string; args: unknown } {
+  return JSON.parse(data) as { id: string; args: unknown };
 }

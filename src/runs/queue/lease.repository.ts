@@ -49,15 +49,20 @@ export class LeaseRepository {
   }
 
   /**
-   * Takes the oldest run that waits for a process: queued and first in its session, or left by a dead owner.
+   * Takes the oldest run that waits for a process: queued and first in its session, left by a dead owner, or one
+   * that has waited for decisions and can go on, or shall end.
    * @param held runs that this process works on: it never takes them from itself, however late it is.
    */
   async claimNext(held: string[] = []): Promise<Run | undefined> {
     const others = held.length === 0 ? sql`` : sql`and r.id not in (${sql.join(padded(held))})`;
-    const candidate = sql`select r.id from runs r
-      where ((r.status = 'queued' and ${BEGINNABLE}) or r.status = 'running') and ${this.free} ${others}
+    const candidate = sql`select r.id from runs r where ${this.claimable} ${others}
       order by r.created_at, r.id limit 1 ${this.database.skipLocked}`;
     return this.take(sql`r.id = (${candidate})`, 'running');
+  }
+
+  /** Takes this run, when it waits for a process. */
+  async claim(id: string): Promise<Run | undefined> {
+    return this.take(sql`r.id = ${id} and ${this.claimable}`, 'running');
   }
 
   /** Begins a run that this process has just made, when nothing is before it. */
@@ -94,6 +99,8 @@ export class LeaseRepository {
       .where('id', 'in', ids)
       .where('owner', '=', this.holder)
       .where('status', 'in', ['running', 'waiting', 'queued'])
+      // A run that was let go of while this was under way stays free.
+      .where('lease_until', 'is not', null)
       .returning([
         'id',
         sql<boolean | number>`cancel_requested_at is not null or ${this.isLeft}`.as('is_ending'),
@@ -110,23 +117,42 @@ export class LeaseRepository {
       .where('id', '=', run.id)
       .where('attempt', '=', run.attempt)
       .where('owner', '=', this.holder)
-      .where('status', 'in', ['queued', 'running'])
+      .where('status', 'in', ['queued', 'running', 'waiting'])
       .execute();
   }
 
-  /** Where no other process can hold a lease, those found at start belong to the dead. */
+  /**
+   * Where no other process can hold a lease, those found at start belong to the dead, and nobody could watch a run
+   * that waits.
+   */
   async releaseDead(): Promise<void> {
     if (!this.database.exclusive) return;
     await this.database.kysely
       .updateTable('runs')
       .set({ lease_until: 0 })
-      .where('status', 'in', ['queued', 'running'])
+      .where('status', 'in', ['queued', 'running', 'waiting'])
       .where('lease_until', 'is not', null)
       .execute();
+    await sql`update runs set ${this.watchedAnew} where status = 'waiting'`.execute(this.database.kysely);
+  }
+
+  /** Whether it waits for a process: to be begun, left by a dead owner, or to go on after decisions. */
+  private get claimable(): RawBuilder<boolean> {
+    return sql<boolean>`((r.status = 'queued' and ${BEGINNABLE}) or r.status = 'running' or ${this.isAwake})
+      and ${this.free}`;
   }
 
   private get free(): RawBuilder<boolean> {
     return sql<boolean>`(r.lease_until is null or r.lease_until < ${this.database.now})`;
+  }
+
+  /**
+   * A run that has waited and goes on: all is decided, the first time to decide is over, or it shall end. One that
+   * waits has no lease, but when somebody took it to end it, and died.
+   */
+  private get isAwake(): RawBuilder<boolean> {
+    return sql<boolean>`(r.status = 'waiting' and (r.wake_at <= ${this.database.now} or r.lease_until is not null
+      or r.cancel_requested_at is not null or ${this.isLeft}))`;
   }
 
   private get isLeft(): RawBuilder<boolean> {
@@ -149,10 +175,13 @@ export class LeaseRepository {
   ): Promise<Run | undefined> {
     const next = sql`attempt + case when owner is null then 0 else 1 end`;
     const begin = sql`, status = 'running', started_at = coalesce(started_at, ${this.database.now}),
-      steerable_attempt = ${next}, ${this.watchedAnew}`;
+      steerable_attempt = ${next}, ${this.watchedAnew}, cancel_requested_at = coalesce(cancel_requested_at,
+        case when status = 'waiting' and ${this.isLeft} then ${this.database.now} end)`;
+    const waited = sql`waited_ms = waited_ms + coalesce(${this.database.now} - parked_at, 0), parked_at = null,
+      wake_at = null`;
     const { rows } = await sql<Selectable<RunsTable>>`
       update runs as r set owner = ${this.holder}, lease_until = ${this.until},
-        attempt = ${next}${status === 'running' ? begin : sql``}
+        attempt = ${next}, ${waited}${status === 'running' ? begin : sql``}
       where ${condition} returning *`.execute(this.database.kysely);
     return rows[0] && toRun(rows[0]);
   }

@@ -18,6 +18,11 @@ class RudeTools {
     return 'noted';
   }
 
+  /** The same, once a person has allowed it. */
+  async sign({ text }) {
+    return this.note({ text });
+  }
+
   async forget() {
     void Promise.reject(new Error('a promise that the tool forgot'));
     await delay(50);
@@ -58,6 +63,7 @@ class RudeTools {
 const none = z.object({});
 const tools = {
   note: { name: 'note', input: z.object({ text: z.string() }) },
+  sign: { name: 'sign', input: z.object({ text: z.string() }), approval: 'always' },
   forget: { name: 'forget', input: none },
   hang: { name: 'hang', input: none },
   throw: { name: 'throw', input: none },

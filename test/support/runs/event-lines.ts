@@ -31,6 +31,8 @@ function lineOf(event: PlacedRunEvent): string {
       return `${type} ${data.text}`;
     case 'tool_call':
       return `tool_call ${data.id} ${data.name} ${JSON.stringify(data.args)}`;
+    case 'approval':
+      return `approval ${data.id} ${data.name} ${JSON.stringify(data.args)}`;
     case 'tool_result':
       return `tool_result ${data.id} ${data.is_error ? 'error ' : ''}${JSON.stringify(data.result)}`;
     case 'reset':

@@ -1,6 +1,6 @@
 import type { LogWriter } from '../../../src/event-log/event-log.js';
 import type { RunEvent } from '../../../src/event-log/run-event.js';
-import type { LoopDependencies } from '../../../src/runs/loop/agent-loop.js';
+import type { LoopDependencies } from '../../../src/runs/loop/loop-dependencies.js';
 import { over } from '../over.js';
 
 /**
@@ -40,6 +40,10 @@ export class Mortal {
         }),
         ledger: over(ledger, {
           start: (...args) => this.write(() => ledger.start(...args)),
+          ask: (...args) => this.write(() => ledger.ask(...args)),
+          startApproved: (...args) => this.write(() => ledger.startApproved(...args)),
+          expire: (...args) => this.write(() => ledger.expire(...args)),
+          park: (...args) => this.write(() => ledger.park(...args)),
           finish: (...args) =>
             this.write(async () => {
               await ledger.finish(...args);

@@ -1,23 +1,31 @@
 import { z } from 'zod';
+import { Agents } from '../../../src/agents/agents.js';
 import type { Database } from '../../../src/database/database.js';
 import { SqlEventLog } from '../../../src/event-log/sql/sql-event-log.js';
 import type { LogWriter } from '../../../src/event-log/event-log.js';
 import type { LanguageModel } from '../../../src/model/language-model.js';
 import { IdempotencyRepository } from '../../../src/runs/queue/idempotency.repository.js';
 import { LeaseRepository } from '../../../src/runs/queue/lease.repository.js';
-import { AgentLoop, type LoopDependencies, type LoopResult } from '../../../src/runs/loop/agent-loop.js';
+import { AgentLoop, type LoopResult } from '../../../src/runs/loop/agent-loop.js';
+import type { LoopDependencies } from '../../../src/runs/loop/loop-dependencies.js';
 import { RunInputRepository } from '../../../src/runs/loop/run-input.repository.js';
 import { ToolLedgerRepository } from '../../../src/runs/loop/tool-ledger.repository.js';
 import type { Run } from '../../../src/runs/run.js';
+import { ChildRunRepository } from '../../../src/runs/sub-agents/child-run.repository.js';
 import type { SubAgents } from '../../../src/runs/sub-agents.js';
 import { RunRepository } from '../../../src/runs/run.repository.js';
 import { type RunStart, RunStarter, StartStores } from '../../../src/runs/run-starter.service.js';
+import { BudgetRepository } from '../../../src/usage/budget.repository.js';
+import { LeftCallRepository } from '../../../src/usage/left-call.repository.js';
+import { ModelCallRepository } from '../../../src/usage/model-call.repository.js';
+import { RunMeters } from '../../../src/usage/run-meters.service.js';
 import type { Message } from '../../../src/sessions/message.js';
 import { MessageRepository } from '../../../src/sessions/message.repository.js';
 import { SessionRepository } from '../../../src/sessions/session.repository.js';
 import { ToolCaller } from '../../../src/tools/tool-caller.js';
 import { ToolRegistry } from '../../../src/tools/tool-registry.js';
-import type { ToolContext } from '../../../src/tools/tool.js';
+import type { ToolContext, ToolOptions } from '../../../src/tools/tool.js';
+import { FreeMeter } from './free-meter.js';
 import { linesOf } from './event-lines.js';
 
 export const ADA: Run['principal'] = {
@@ -32,6 +40,7 @@ export interface LoopOptions {
   signal?: AbortSignal;
   isMoving?: () => boolean;
   limits?: Partial<LoopDependencies['limits']>;
+  approvals?: Partial<LoopDependencies['approvals']>;
   /** Puts itself between the loop and what it writes to. */
   between?: (writer: LogWriter, dependencies: LoopDependencies) => [LogWriter, LoopDependencies];
 }
@@ -46,6 +55,7 @@ export class RunBench {
   readonly inputs: RunInputRepository;
   readonly leases: LeaseRepository;
   readonly idempotency: IdempotencyRepository;
+  readonly children: ChildRunRepository;
   readonly starter: RunStarter;
   readonly registry = new ToolRegistry();
   /** What the operator was told. */
@@ -56,13 +66,25 @@ export class RunBench {
   readonly effects: string[] = [];
   readonly caller = new ToolCaller((error) => this.unexpected.push(error));
 
+  readonly agents = new Agents();
+  readonly meter = new FreeMeter();
+  /** The real ones, without budgets. */
+  readonly meters: RunMeters;
   readonly subAgents: SubAgents = {
     start: () => Promise.reject(new Error('there are no sub-agents here')),
+    agentsAbove: () => Promise.resolve([]),
     endAll: () => Promise.resolve(),
   };
 
   constructor(readonly database: Database) {
     this.log = new SqlEventLog(database);
+    const budgets = new BudgetRepository(database);
+    this.meters = new RunMeters(
+      {},
+      new ModelCallRepository(database, budgets),
+      new LeftCallRepository(database, budgets),
+      budgets,
+    );
     this.sessions = new SessionRepository(database);
     this.messages = new MessageRepository(database);
     this.runs = new RunRepository(database);
@@ -70,12 +92,13 @@ export class RunBench {
     this.inputs = new RunInputRepository(database);
     this.leases = this.newLeases();
     this.idempotency = new IdempotencyRepository(database);
+    this.children = new ChildRunRepository(database);
     this.starter = this.newStarter(this.leases, this.log);
   }
 
   newStarter(leases: LeaseRepository, log: SqlEventLog): RunStarter {
-    const { sessions, messages, runs, inputs, idempotency } = this;
-    const stores = new StartStores(sessions, messages, runs, inputs, idempotency);
+    const { sessions, messages, runs, inputs, idempotency, children } = this;
+    const stores = new StartStores(sessions, messages, runs, inputs, idempotency, children);
     return new RunStarter(this.database, stores, leases, log);
   }
 
@@ -87,7 +110,7 @@ export class RunBench {
   addTool(
     name: string,
     call: (args: Record<string, unknown>, context: ToolContext) => unknown = () => `${name} done`,
-    options: { idempotent?: boolean; timeoutMs?: number } = {},
+    options: Pick<ToolOptions, 'idempotent' | 'timeoutMs' | 'approval'> = {},
   ): void {
     this.registry.register(
       {
@@ -165,7 +188,17 @@ export class RunBench {
       registry: this.registry,
       caller: this.caller,
       subAgents: this.subAgents,
-      limits: { maxTurns: 50, maxTokens: 1000, toolTimeoutMs: 60_000, ...options.limits },
+      approvals: { timeoutMs: 3_600_000, tools: [], ...options.approvals },
+      agents: this.agents,
+      openMeter: () => this.meter,
+      limits: {
+        maxTurns: 50,
+        maxTokens: 1000,
+        toolTimeoutMs: 60_000,
+        callTimeoutMs: 60_000,
+        compactAt: null,
+        ...options.limits,
+      },
       delay: async (milliseconds) => {
         this.delays.push(milliseconds);
       },

@@ -16,22 +16,31 @@ import { NextRuns } from '../../../src/runs/next-runs.service.js';
 import { RunAttempts } from '../../../src/runs/run-attempts.service.js';
 import type { RunStart, RunStarter } from '../../../src/runs/run-starter.service.js';
 import type { RunsConfig } from '../../../src/runs/runs.config.js';
+import { ModelChoice } from '../../../src/runs/model-choice.service.js';
 import { RunsService } from '../../../src/runs/runs.service.js';
+import { ChildReports } from '../../../src/runs/sub-agents/child-reports.service.js';
+import { ChildRuns } from '../../../src/runs/sub-agents/child-runs.service.js';
+import { ChildStarter, ChildStores } from '../../../src/runs/sub-agents/child-starter.service.js';
+import type { SubAgentsConfig } from '../../../src/runs/sub-agents/sub-agents.config.js';
 import { over } from '../over.js';
 import { linesOf } from './event-lines.js';
 import { ADA, LEASE_MS, type RunBench } from './run-bench.js';
 
-const CONFIG: RunsConfig = {
+const CONFIG: RunsConfig & SubAgentsConfig = {
   LEASE_MS,
   RUN_TIMEOUT_MS: 600_000,
   MAX_TURNS: 50,
   TOOL_TIMEOUT_MS: 60_000,
+  MODEL_CALL_TIMEOUT_MS: 60_000,
+  APPROVAL_TIMEOUT_MS: 3_600_000,
   SHUTDOWN_GRACE_MS: 30_000,
   MAX_ACTIVE_RUNS: 256,
+  MAX_AGENT_DEPTH: 2,
+  MAX_SUB_AGENTS: 100,
 };
 
 export interface NodeOptions {
-  config?: Partial<RunsConfig>;
+  config?: Partial<RunsConfig & SubAgentsConfig>;
   leases?: LeaseRepository;
   /** What happens between a run's row and its first event. */
   afterCreate?: (run: Run) => Promise<void>;
@@ -46,6 +55,7 @@ export class RunNode {
   readonly dispatcher: Dispatcher;
   readonly service: RunsService;
   readonly next: NextRuns;
+  readonly subAgents: ChildRuns;
   /** Attempts that listeners were attached to. */
   readonly attached: string[] = [];
   private readonly stay = new AbortController().signal;
@@ -63,12 +73,15 @@ export class RunNode {
     const loops = new AgentLoopFactory(
       new LoopStores(workLog, runs, sessions, messages, ledger, inputs),
       model,
-      new LoopTools(bench.registry, bench.caller),
-      { get: () => bench.subAgents } as unknown as ModuleRef,
+      new LoopTools(bench.registry, bench.caller, bench.agents, bench.meters),
+      { get: () => this.subAgents } as unknown as ModuleRef,
       settings,
       { MAX_TOKENS: 1000 } as ModelConfig,
     );
-    const listeners = { attach: (run: Run) => this.attached.push(`${run.id}.${run.attempt}`) };
+    const listeners = {
+      attach: (run: Run) => this.attached.push(`${run.id}.${run.attempt}`),
+      attachToEnd: () => undefined,
+    };
     const attempts = new RunAttempts(workLog, runs, loops, listeners as unknown as RunListeners);
     this.dispatcher = new Dispatcher(this.leases, attempts, settings);
     const starter = bench.newStarter(this.leases, this.log);
@@ -80,7 +93,17 @@ export class RunNode {
     this.next = new NextRuns(database, runs, sessions);
     this.next.onModuleInit();
     const { dispatcher, next } = this;
-    this.service = new RunsService(over(starter, { create }), runs, ledger, dispatcher, next, model);
+    const choice = new ModelChoice(model, bench.agents);
+    this.service = new RunsService(over(starter, { create }), runs, ledger, dispatcher, next, choice);
+    const { children, agents } = bench;
+    this.subAgents = new ChildRuns(
+      new ChildStarter(new ChildStores(database, sessions, children, starter), agents, choice, settings),
+      new ChildReports(messages, this.log),
+      children,
+      this.service,
+      dispatcher,
+      settings,
+    );
   }
 
   start(start: Partial<RunStart> & { text?: string } = {}): Promise<Run> {

@@ -42,7 +42,7 @@ export class ScriptedModel extends LanguageModel {
 
   async *stream(request: ModelRequest, signal: AbortSignal): AsyncGenerator<ModelEvent, void> {
     this.requests.push(structuredClone(request));
-    this.check(request);
+    this.judge(request);
     this.connections += 1;
     try {
       for (const beat of this.script(request, this.requests.length)) {
@@ -57,7 +57,7 @@ export class ScriptedModel extends LanguageModel {
     }
   }
 
-  private check({ model, maxTokens, messages, tools }: ModelRequest): void {
+  private judge({ model, maxTokens, messages, tools }: ModelRequest): void {
     const sendable = messages
       .map(({ role, content }) => ({ role, content: content.filter((block) => block['text'] !== '') }))
       .filter(({ content }) => content.length > 0);

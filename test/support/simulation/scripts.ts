@@ -28,18 +28,32 @@ const SCRIPTS: Record<string, { says: (string | number)[]; calls?: [id: string, 
     },
     { says: ['All ', 'done.'] },
   ],
+  sign: [
+    {
+      says: ['May I? '],
+      calls: [
+        ['a', 'sign'],
+        ['b', 'read'],
+      ],
+    },
+    { says: [100, 'That was it.'] },
+  ],
   long: [{ says: ['One, ', 1_500, 'two, ', 1_500, 'three, ', 1_500, 'four.'] }],
 };
 export const SCRIPT_NAMES = Object.keys(SCRIPTS);
 /** How long each tool takes, in virtual milliseconds. */
-const TOOLS = { read: { idempotent: true, ms: 200 }, pay: { idempotent: false, ms: 600 } };
+const TOOLS = {
+  read: { idempotent: true, ms: 200 },
+  pay: { idempotent: false, ms: 600 },
+  sign: { idempotent: false, ms: 300, approval: 'always' as const },
+};
 
 /** A message that names its script and, by its number, its run. */
 export const messageFor = (script: string, number: number): string => `${script} #${number}`;
 
 /** The tools of one node: each call leaves its mark in the world, then takes its time. */
 export function addTools(node: VirtualNode, world: World): void {
-  for (const [name, { idempotent, ms }] of Object.entries(TOOLS)) {
+  for (const [name, { ms, ...options }] of Object.entries(TOOLS)) {
     node.bench.addTool(
       name,
       async (_, { runId, toolCallId, idempotencyKey, signal }) => {
@@ -52,7 +66,7 @@ export function addTools(node: VirtualNode, world: World): void {
         signal.throwIfAborted();
         return `${name} done`;
       },
-      { idempotent },
+      options,
     );
   }
 }

@@ -10,6 +10,8 @@ import { LEASE_MS, RUN_TIMEOUT_MS } from './virtual-node.js';
 import { VirtualViewer } from './virtual-viewer.js';
 import { World } from './world.js';
 
+const DECISION_REFUSALS = new Set(['unavailable', 'conflict', 'approval_expired', 'not_found']);
+
 /** Tells one story to its end, heals everything, and lets time run until all is over. */
 export class StoryTeller {
   readonly world: World;
@@ -47,6 +49,8 @@ export class StoryTeller {
         return this.comeBack(this.viewer(each.viewer), each.node);
       case 'cancel':
         return this.cancel(each.node, each.run);
+      case 'decide':
+        return void this.decide(each.node, each.call, each.decision);
       case 'trim':
         return world.trim(world.runs[each.run % Math.max(1, world.runs.length)] ?? '');
       case 'crash':
@@ -126,6 +130,35 @@ export class StoryTeller {
       .then(({ status }) => this.checkReceipt(runId, status))
       .catch(() => undefined)
       .finally(() => (this.clients -= 1));
+  }
+
+  /** What is answered as decided is stored so; said to two nodes at once, one of two decisions is refused. */
+  private async decide(index: number, call: number, decision: 'approve' | 'deny'): Promise<void> {
+    const { world } = this;
+    const open = world.requests.filter((each) => each.state === 'waiting');
+    const asked = open[call % Math.max(1, open.length)];
+    if (asked === undefined) return;
+    const { runId, callId } = asked;
+    const said = [decision, decision === 'approve' ? ('deny' as const) : ('approve' as const)];
+    this.clients += said.length;
+    const answers = said.map(async (each, offset) => {
+      try {
+        const to = world.reachable(index + offset);
+        await to?.serve(() => to.decisions.decide(ADA, runId, callId, { decision: each, reason: null }));
+        return to && each;
+      } catch (error) {
+        const isForeseen = !(error instanceof AppError) || DECISION_REFUSALS.has(error.code);
+        if (!isForeseen) world.faults.push(`a decision was answered with ${String(error)}`);
+        return undefined;
+      } finally {
+        this.clients -= 1;
+      }
+    });
+    const taken = (await Promise.all(answers)).filter((each) => each !== undefined);
+    world.counts.decisions += taken.length;
+    const stored = world.requests.find((each) => each.runId === runId && each.callId === callId);
+    if (taken.some((each) => each !== stored?.decision))
+      world.faults.push(`${callId} was decided: ${taken.join()}, and ${stored?.decision} is stored`);
   }
 
   private checkReceipt(runId: string, status: Run['status']): void {

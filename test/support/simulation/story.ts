@@ -10,6 +10,7 @@ export type Step =
   | { do: 'cut'; viewer: number }
   | { do: 'return'; node: number; viewer: number }
   | { do: 'cancel'; node: number; run: number }
+  | { do: 'decide'; node: number; call: number; decision: 'approve' | 'deny' }
   | { do: 'trim'; run: number }
   | { do: 'crash' | 'boot' | 'pause' | 'resume' | 'drain'; node: number }
   | { do: 'fault'; node: number; kind: Fault; calls: number }
@@ -40,6 +41,15 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constant('cut' as const), viewer: some }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('return' as const), node, viewer: some }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('cancel' as const), node, run: some }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant('decide' as const),
+      node,
+      call: some,
+      decision: fc.constantFrom('approve' as const, 'approve' as const, 'deny' as const),
+    }),
+  },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('trim' as const), run: some }) },
   {
     weight: 4,
@@ -109,16 +119,43 @@ const trouble: fc.Arbitrary<Step[]> = fc
     ];
   });
 
+/** A run asks for a decision, and a person decides when something has gone wrong, or while it does. */
+const request: fc.Arbitrary<Step[]> = fc
+  .record({
+    node,
+    other: node,
+    session: fc.nat({ max: 1 }),
+    before: fc.constantFrom(40, 150, 300, 700, 1_500),
+    what: fc.oneof(step, fc.constant<Step>({ do: 'wait', ms: 10 })),
+    call: fc.nat({ max: 1 }),
+    decision: fc.constantFrom('approve' as const, 'approve' as const, 'deny' as const),
+    after: fc.constantFrom(1, 10, 40, 700),
+  })
+  .map(({ node: at, other, session, before, what, call, decision, after }): Step[] => [
+    { do: 'start', node: at, session, script: 'sign', twice: false },
+    { do: 'wait', ms: before },
+    what,
+    { do: 'decide', node: other, call, decision },
+    { do: 'wait', ms: after },
+  ]);
+
 const one = (each: fc.Arbitrary<Step>): fc.Arbitrary<Step[]> => each.map((only) => [only]);
 
 export const story: fc.Arbitrary<Story> = fc.record({
   steps: fc
     .tuple(
       fc.array(one(start), { minLength: 1, maxLength: 2 }),
-      fc.array(fc.oneof({ weight: 6, arbitrary: one(step) }, { weight: 1, arbitrary: trouble }), {
-        maxLength: 9,
-        size: 'max',
-      }),
+      fc.array(
+        fc.oneof(
+          { weight: 6, arbitrary: one(step) },
+          { weight: 1, arbitrary: trouble },
+          { weight: 1, arbitrary: request },
+        ),
+        {
+          maxLength: 9,
+          size: 'max',
+        },
+      ),
     )
     .map((parts) => parts.flat(2)),
   delays: fc.nat(),

@@ -51,13 +51,17 @@ function listFaults(row: RunRow, events: PlacedRunEvent[], { trimmed }: World): 
   return faults.map((fault) => `${row.id}: ${fault}: ${linesOf(events)}`);
 }
 
-/** I5. */
-function effectFaults({ effects }: World): string[] {
+/** I5; and what needs a decision is done only after it was allowed. */
+function effectFaults({ effects, requests }: World): string[] {
   const faults: string[] = [];
+  for (const { name, runId, toolCallId } of effects.filter((each) => each.name === 'sign')) {
+    const asked = requests.find((each) => each.runId === runId && each.callId === toolCallId);
+    if (asked?.decision !== 'approve') faults.push(`${runId} ${toolCallId}: ${name} was not allowed`);
+  }
   for (const { name, runId, toolCallId, idempotencyKey } of effects) {
     const same = effects.filter((each) => each.runId === runId && each.toolCallId === toolCallId);
-    if (name === 'pay' && same.length > 1)
-      faults.push(`${runId} ${toolCallId} was paid ${same.length} times`);
+    if (name !== 'read' && same.length > 1)
+      faults.push(`${runId} ${toolCallId}: ${name} took effect ${same.length} times`);
     if (same.some((each) => each.idempotencyKey !== idempotencyKey))
       faults.push(`${toolCallId}: keys differ`);
   }

@@ -2,6 +2,8 @@ import { ViewPlanner } from '../../../src/agent/follow/view-planner.js';
 import { ViewReader } from '../../../src/agent/follow/view-reader.service.js';
 import { AppError } from '../../../src/errors/app-error.js';
 import type { EventLog } from '../../../src/event-log/event-log.js';
+import { DecisionsService } from '../../../src/runs/decisions.service.js';
+import { DecisionRepository } from '../../../src/runs/queue/decision.repository.js';
 import { LeaseRepository } from '../../../src/runs/queue/lease.repository.js';
 import { LogRestorer } from '../../../src/runs/log-restorer.service.js';
 import { ADA, RunBench } from '../runs/run-bench.js';
@@ -13,6 +15,7 @@ import type { World } from './world.js';
 
 export const LEASE_MS = 3_000;
 export const RUN_TIMEOUT_MS = 30_000;
+const APPROVAL_TIMEOUT_MS = 4_000;
 /** Longer than a lease: who waits for it has lost what it held. */
 const LONG_MS = 6_000;
 
@@ -45,6 +48,7 @@ export class VirtualNode implements Process {
   waitedUntil = -Infinity;
   readonly bench: RunBench;
   readonly runs: RunNode;
+  readonly decisions: DecisionsService;
   readonly planner: ViewPlanner;
   readonly reader: ViewReader;
   private readonly death = Promise.withResolvers<never>();
@@ -64,10 +68,17 @@ export class VirtualNode implements Process {
       () =>
         new RunNode(this.bench, scriptedModel(this, world), {
           leases: new LeaseRepository(store, { LEASE_MS }),
-          config: { LEASE_MS, RUN_TIMEOUT_MS, TOOL_TIMEOUT_MS: 5_000, MAX_ACTIVE_RUNS: 3 },
+          config: {
+            LEASE_MS,
+            RUN_TIMEOUT_MS,
+            APPROVAL_TIMEOUT_MS,
+            TOOL_TIMEOUT_MS: 5_000,
+            MAX_ACTIVE_RUNS: 3,
+          },
         }),
     );
-    const { log, next } = this.runs;
+    const { log, next, dispatcher } = this.runs;
+    this.decisions = new DecisionsService(new DecisionRepository(store), dispatcher);
     const { runs, messages, ledger } = this.bench;
     this.planner = new ViewPlanner(log, {
       find: (id) => runs.find(ADA, id),

@@ -29,6 +29,7 @@ export interface Counts {
   refused: number;
   resets: number;
   trims: number;
+  decisions: number;
 }
 
 const NODES = 3;
@@ -54,7 +55,7 @@ export class World {
   readonly endings = new Map<string, number>();
   /** What must not happen and was seen to happen. */
   readonly faults: string[] = [];
-  readonly counts: Counts = { crashes: 0, refused: 0, resets: 0, trims: 0 };
+  readonly counts: Counts = { crashes: 0, refused: 0, resets: 0, trims: 0, decisions: 0 };
   private readonly working = new Set<Work>();
 
   constructor(
@@ -106,6 +107,14 @@ export class World {
       `%#${number}"%`,
     );
     return row?.run_id ?? '';
+  }
+
+  /** Calls that a person was asked for, those of runs that are over too, and what was decided. */
+  get requests(): { runId: string; callId: string; state: string; decision: string | null }[] {
+    return this.store.rows(
+      `select run_id as "runId", tool_call_id as "callId", state, decision from tool_calls
+        where expires_at is not null order by run_id, tool_call_id`,
+    );
   }
 
   /** The store forgets the log of a run that is over. */

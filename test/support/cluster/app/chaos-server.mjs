@@ -2,7 +2,7 @@ import process from 'node:process';
 import { Inject, Module } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import { AppModule } from '../../../../dist/app.module.js';
-import { LeaseRepository } from '../../../../dist/runs/lease.repository.js';
+import { LeaseRepository } from '../../../../dist/runs/queue/lease.repository.js';
 import { serve } from '../../../../dist/serve.js';
 import { ChaosTools } from './chaos-tools.mjs';
 

@@ -12,6 +12,11 @@ export class ChaosTools {
     return report('take_effect', context, context.signal);
   }
 
+  /** The same, once a person has allowed it. */
+  async takeAllowedEffect(_args, context) {
+    return report('take_allowed_effect', context, context.signal);
+  }
+
   async takeEffectAgain(_args, context) {
     return report('take_effect_again', context, context.signal);
   }
@@ -48,6 +53,7 @@ export class ChaosTools {
 const none = z.object({});
 const tools = [
   ['takeEffect', { name: 'take_effect', input: none }],
+  ['takeAllowedEffect', { name: 'take_allowed_effect', input: none, approval: 'always' }],
   ['takeEffectAgain', { name: 'take_effect_again', input: none, idempotent: true }],
   ['ignoreAbort', { name: 'ignore_abort', input: none }],
   ['eatMemory', { name: 'eat_memory', input: none }],
