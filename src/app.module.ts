@@ -9,7 +9,9 @@ import { HealthModule } from './health/health.module.js';
 import { ModelModule } from './model/model.module.js';
 import { OpenApiModule } from './openapi/openapi.module.js';
 import { ignoreEnvFile, serverConfig } from './server.config.js';
+import { UpkeepModule } from './upkeep/upkeep.module.js';
 import { TelemetryModule } from './telemetry/telemetry.module.js';
+import { WorkspaceModule } from './workspace/workspace.module.js';
 
 /** The map: one line a module, from the ground up. Modules of your own go at the end. */
 @Module({
@@ -21,6 +23,8 @@ import { TelemetryModule } from './telemetry/telemetry.module.js';
     AuthModule,
     ModelModule,
     AgentModule,
+    WorkspaceModule,
+    UpkeepModule,
     HealthModule,
     OpenApiModule,
     ConsoleModule,

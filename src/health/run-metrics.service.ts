@@ -13,13 +13,8 @@ export class RunMetrics {
   ) {}
 
   @OnRunEvent('done')
-  count({ data: { status, usage } }: { data: RunEventData<'done'> }): void {
+  count({ data: { status } }: { data: RunEventData<'done'> }): void {
     this.metrics.runsTotal.inc({ status });
-    this.metrics.modelCallsTotal.inc(usage.model_calls);
-    this.metrics.tokensTotal.inc({ kind: 'input' }, usage.input_tokens);
-    this.metrics.tokensTotal.inc({ kind: 'output' }, usage.output_tokens);
-    this.metrics.tokensTotal.inc({ kind: 'cache_read' }, usage.cache_read_input_tokens);
-    this.metrics.tokensTotal.inc({ kind: 'cache_creation' }, usage.cache_creation_input_tokens);
   }
 
   /** All measures, as Prometheus reads them. */

@@ -43,13 +43,35 @@ export class Metrics {
 
   readonly modelCallsTotal = new Counter({
     name: 'agentline_model_calls_total',
-    help: 'Calls of the model in runs that ended in this process',
+    help: 'Calls of models that this process made, by what for',
+    labelNames: ['kind'] as const,
     registers: [this.registry],
   });
 
   readonly tokensTotal = new Counter({
     name: 'agentline_tokens_total',
     help: 'Tokens that the model reported, by kind',
+    labelNames: ['kind'] as const,
+    registers: [this.registry],
+  });
+
+  readonly costUsdTotal = new Counter({
+    name: 'agentline_cost_usd_total',
+    help: 'What calls of models cost, those of an unknown price left out',
+    registers: [this.registry],
+  });
+
+  /** Of a prompt: what was read from the cache, over all of it. */
+  readonly cacheHitRatio = new Histogram({
+    name: 'agentline_prompt_cache_hit_ratio',
+    help: 'Part of a prompt that the provider read from its cache, a call',
+    buckets: [0, 0.25, 0.5, 0.75, 0.9, 1],
+    registers: [this.registry],
+  });
+
+  readonly rateLimitRemaining = new Gauge({
+    name: 'agentline_rate_limit_remaining',
+    help: "What is left of the provider's limits, as its last answer told",
     labelNames: ['kind'] as const,
     registers: [this.registry],
   });
