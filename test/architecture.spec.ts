@@ -30,7 +30,7 @@ const PROOFS: Record<string, { bad: Record<string, string>; says: string[] }> = 
   },
   'neighbours on one floor do not import each other': {
     bad: {
-      'model/a.ts': `import type { B } from '../tools/b.js';`,
+      'sessions/a.ts': `import type { B } from '../tools/b.js';`,
       'tools/b.ts': `import '../auth/c.js'; import './d.js';`,
       'tools/d.ts': '',
       'auth/c.ts': '',
@@ -41,7 +41,7 @@ const PROOFS: Record<string, { bad: Record<string, string>; says: string[] }> = 
       'telemetry/i.ts': '',
     },
     says: [
-      'model/a.ts imports tools/b.ts',
+      'sessions/a.ts imports tools/b.ts',
       'openapi/e.ts imports health/f.ts',
       'errors/h.ts imports telemetry/i.ts',
     ],

@@ -83,10 +83,10 @@ function usageOf(recording: Recording): Record<string, number | boolean> {
   const calls = recording.toolUses.length > 0 ? 2 : 1;
   const extra = calls - 1;
   return {
-    input_tokens: recording.usage.input_tokens + extra * TINY_USAGE.input_tokens,
-    output_tokens: recording.usage.output_tokens + extra * TINY_USAGE.output_tokens,
-    cache_read_input_tokens: recording.usage.cache_read_input_tokens,
-    cache_creation_input_tokens: recording.usage.cache_creation_input_tokens,
+    input_tokens: recording.total.input_tokens + extra * TINY_USAGE.input_tokens,
+    output_tokens: recording.total.output_tokens + extra * TINY_USAGE.output_tokens,
+    cache_read_input_tokens: recording.total.cache_read_input_tokens,
+    cache_creation_input_tokens: recording.total.cache_creation_input_tokens,
     model_calls: calls,
     estimated: false,
   };

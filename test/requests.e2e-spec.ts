@@ -449,30 +449,6 @@ describe('what belongs to somebody else', () => {
   });
 });
 
-describe('what is not built yet', () => {
-  it.each([
-    ['GET', '/api/agent/agents', undefined],
-    ['POST', '/api/agent/sessions/SESSION/fork', {}],
-    ['POST', '/api/agent/runs/RUN/tool_calls/toolu_1/decision', { decision: 'approve' }],
-  ])('%s %s says so with 501', async (method, path, body) => {
-    const run = (await ada.runsOf(session))[0]!;
-    const answered = await ada.call(method, path.replace('SESSION', session).replace('RUN', run.id), body);
-    expectProblem(answered, [501], 'not_implemented');
-  });
-
-  it('decide over a socket is rejected with that code', async () => {
-    const socket = await ada.socket();
-    const run = (await ada.runsOf(session))[0]!;
-    const reply = await socket.ask('decide', {
-      run_id: run.id,
-      tool_call_id: 'toolu_1',
-      decision: 'approve',
-    });
-    expect(reply).toMatchObject({ event: 'rejected', data: { code: 'not_implemented' } });
-    await socket.close();
-  });
-});
-
 describe('a message to a busy session', () => {
   it('is refused with 409 when it says reject, and starts nothing', async () => {
     const { id, first } = await busySession();

@@ -4,8 +4,8 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { TreeCopy } from './documents/tree-copy.js';
-import { ROOT } from './support/build.js';
+import { TreeCopy } from './tree-copy.js';
+import { ROOT } from '../support/build.js';
 
 /** Settings of the caller's shell that belong to another server. */
 const OTHERS = { PORT: '1', DATABASE_URL: 'postgres://127.0.0.1:9/nowhere', NODE_ENV: 'production' };

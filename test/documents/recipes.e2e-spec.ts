@@ -3,20 +3,20 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Injectable, Module } from '@nestjs/common';
-import { AppModule } from '../src/app.module.js';
-import { createApp } from '../src/app.setup.js';
-import type { PlacedRunEvent } from '../src/event-log/run-event.js';
-import { type ListenedRun, OnRunEvent } from '../src/runs/on-run-event.decorator.js';
-import { applyRecipes } from './documents/fenced-blocks.js';
-import { StartedServer } from './documents/started-server.js';
-import { TreeCopy } from './documents/tree-copy.js';
-import { Api, send, tokenFor } from './support/api.js';
-import { RULES } from './support/architecture-rules.js';
-import { ROOT } from './support/build.js';
-import { dataOf, placeOf, textOf } from './support/event-list.js';
-import { parseTree, readSources } from './support/source-tree.js';
-import { TEST_ENV } from './support/test-env.js';
-import { until } from './support/until.js';
+import { AppModule } from '../../src/app.module.js';
+import { createApp } from '../../src/app.setup.js';
+import type { PlacedRunEvent } from '../../src/event-log/run-event.js';
+import { type ListenedRun, OnRunEvent } from '../../src/runs/on-run-event.decorator.js';
+import { applyRecipes } from './fenced-blocks.js';
+import { StartedServer } from './started-server.js';
+import { TreeCopy } from './tree-copy.js';
+import { Api, send, tokenFor } from '../support/api.js';
+import { RULES } from '../support/architecture-rules.js';
+import { ROOT } from '../support/build.js';
+import { dataOf, placeOf, textOf } from '../support/event-list.js';
+import { parseTree, readSources } from '../support/source-tree.js';
+import { TEST_ENV } from '../support/test-env.js';
+import { until } from '../support/until.js';
 
 const ADMIN = { ADMIN_EMAIL: 'ada@example.com', ADMIN_PASSWORD: 'correct horse battery staple' };
 const SERVICE_KEY = 'a key of the tests only, and long enough';
@@ -44,12 +44,13 @@ describe('a tree in which the recipes were followed', () => {
     copy?.remove();
   });
 
-  it('has a tool, a module, a way to sign in, a log store and a model more', () => {
+  it('has a tool, a module with an agent, a way to sign in, a log store and a model more', () => {
     const folders = new Set(paths.map((path) => path.split('/').slice(1, 3).join('/')));
     expect([...folders]).toEqual(
       expect.arrayContaining([
         'tools/invoice',
         'acme/acme.module.ts',
+        'acme/bookkeeper.ts',
         'auth/service-key',
         'event-log/memory',
         'model/echo',
@@ -120,6 +121,18 @@ describe('a tree in which the recipes were followed', () => {
       expect(answer.status).toBe(200);
       expect(answer.body['answer']).toMatch(/calculate answered: \{"result":42\}/);
       expect((await send('POST', `${server.url}/api/acme/questions`, { content: 'Hello' })).status).toBe(401);
+    });
+
+    it('has the agent of the module, with its tools and no others', async () => {
+      const { body } = await ada.call<{ data: { name: string; tools: string[] }[] }>(
+        'GET',
+        '/api/agent/agents',
+      );
+      const tools = body.data.find(({ name }) => name === 'bookkeeper')?.tools;
+      expect(tools).toEqual(['calculate', 'get_invoice']);
+      const session = await ada.createSession({ agent: 'bookkeeper' });
+      const run = await ada.post(session, 'Use get_invoice with number 7.');
+      expect(await ada.settled(run.id)).toMatchObject({ status: 'completed', agent: 'bookkeeper' });
     });
 
     it.each([

@@ -19,6 +19,12 @@ const TABLES = [
   'idempotency_keys',
   'run_pages',
   'run_inputs',
+  'model_calls',
+  'budgets',
+  'compactions',
+  'workspace_reads',
+  'workspace_changes',
+  'mcp_tools',
 ];
 
 /** Tells the same story on SQLite and, when `TEST_DATABASE_URL` names a server, on PostgreSQL. */

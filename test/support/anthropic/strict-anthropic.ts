@@ -103,11 +103,28 @@ function complaintAboutMessages(messages: WireMessage[], mayEndWithAssistant: bo
       const complaint = complaintAboutBlock(message.role, block);
       if (complaint) return `${at}.content.${n}: ${complaint}`;
     }
+    if (message.role === 'assistant' && /^(redacted_)?thinking$/.test(blocks.at(-1)!.type))
+      return `${at}: The final block in an assistant message cannot be \`thinking\`.`;
+    if (message.role === 'system' && !isSystemPlace(messages, index))
+      return `${at}: role system is not allowed here`;
   }
   if (messages.at(-1)?.role === 'assistant' && !mayEndWithAssistant) {
     return 'This model does not support assistant message prefill. The conversation must end with a user message.';
   }
   return undefined;
+}
+
+/** After a user message, or an answer that ends in a server tool; last, or before an answer. */
+function isSystemPlace(messages: WireMessage[], index: number): boolean {
+  const before = messages[index - 1];
+  const after = messages[index + 1];
+  const isAfter = before?.role === 'user' || (before?.role === 'assistant' && endsInServerTool(before));
+  return isAfter && (after === undefined || after.role === 'assistant');
+}
+
+function endsInServerTool(message: WireMessage): boolean {
+  const type = blocksOf(message).at(-1)?.type ?? '';
+  return /^(server|mcp)_tool_use$/.test(type) || (type !== 'tool_result' && type.endsWith('_tool_result'));
 }
 
 function complaintAboutBlock(role: string, block: WireBlock): string | undefined {
@@ -127,6 +144,8 @@ function complaintAboutBlock(role: string, block: WireBlock): string | undefined
     return 'tool_result blocks can only be in user messages';
   if (role === 'assistant' && block.type === 'document')
     return 'document blocks can only be in user messages';
+  if (block.type === 'tool_result' && block['is_error'] === true && isBlank(block['content']))
+    return 'tool_result: content cannot be empty if `is_error` is true';
   if (block.type === 'tool_result' && Array.isArray(block['content'])) {
     const nested = (block['content'] as WireBlock[]).map((part) => complaintAboutBlock('user', part));
     return nested.find((complaint) => complaint !== undefined);
@@ -138,6 +157,11 @@ function complaintAboutBlock(role: string, block: WireBlock): string | undefined
       return 'input: Input should be a valid dictionary';
   }
   return undefined;
+}
+
+function isBlank(content: unknown): boolean {
+  if (Array.isArray(content)) return content.length === 0;
+  return typeof content !== 'string' || content.trim() === '';
 }
 
 function complaintAboutToolLoop(messages: WireMessage[]): string | undefined {
