@@ -1,5 +1,5 @@
 /** What needs a server, a browser or a build of its own has its own script. */
-const ELSEWHERE = ['<rootDir>/test/browser/', '<rootDir>/test/faults/', '<rootDir>/test/chaos/'];
+const ELSEWHERE = ['browser', 'chaos', 'documents', 'faults'].map((folder) => `<rootDir>/test/${folder}/`);
 const NEEDS_POSTGRES = process.env.TEST_DATABASE_URL
   ? []
   : ['<rootDir>/src/database/postgres/postgres-notices.spec.ts'];

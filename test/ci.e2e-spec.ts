@@ -17,6 +17,7 @@ describe('.ci/run', () => {
     'npm ci',
     'npm run demo',
     'check',
+    'test:documents',
     'test:faults',
     'test:browser',
     'test:postgres',
