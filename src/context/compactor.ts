@@ -16,6 +16,8 @@ import type { History, Prompt, Said } from './prompt.js';
 const FILL = 0.8;
 /** Upper bound of a summary, in tokens. */
 const SUMMARY_TOKENS = 8_000;
+/** A summary that was cut off may be so many times as long when it is asked for once more. */
+const MORE_TOKENS = 4;
 /** What is left of one tool result, in characters, when even the summary's prompt is too long. */
 const CUT_RESULT = 2_000;
 /** Of the longest prompt, what a summary must take the place of: where system and tools fill it, none helps. */
@@ -34,6 +36,11 @@ export interface Summariser extends Pick<LanguageModel, 'limits'> {
 export interface Summary<M extends Said = Said> {
   upTo: M;
   text: string;
+}
+
+interface Answer {
+  text: string;
+  stopReason: string;
 }
 
 export interface CompactorOptions {
@@ -99,19 +106,26 @@ export class Compactor {
       try {
         return await this.ask(request, request.messages, signal);
       } catch (error) {
-        const isTooLong = error instanceof ModelError && error.isContextOverflow;
-        if (signal.aborted || !isTooLong) throw error;
+        if (signal.aborted || !(error instanceof ModelError) || !isTooMuch(error)) throw error;
       }
     }
     return this.ask(request, this.shortened(request), signal);
   }
 
   private async ask(request: ModelRequest, said: ModelMessage[], signal: AbortSignal): Promise<string> {
-    const { callTimeoutMs, delay, random } = this.options;
     const asked = { ...request, messages: withInstruction(said) };
+    const { text, stopReason } = await this.tryAgain(asked, signal);
+    if (stopReason !== 'max_tokens') return summaryIn(text, stopReason);
+    // Thinking takes its part of the room, sometimes all.
+    const more = await this.tryAgain({ ...asked, maxTokens: asked.maxTokens * MORE_TOKENS }, signal);
+    return summaryIn(more.text, more.stopReason);
+  }
+
+  private async tryAgain(request: ModelRequest, signal: AbortSignal): Promise<Answer> {
+    const { callTimeoutMs, delay, random } = this.options;
     for (let tries = 1; ; tries += 1) {
       try {
-        return await timedCall(callTimeoutMs, signal, (own) => this.answer(asked, own));
+        return await timedCall(callTimeoutMs, signal, (own) => this.answer(request, own));
       } catch (error) {
         if (signal.aborted || !(error instanceof ModelError)) throw error;
         const pause = pauseBeforeRetry(error, { tries, hasBegun: false, random });
@@ -121,8 +135,7 @@ export class Compactor {
     }
   }
 
-  /** Only a whole answer is one: what was said before a refusal is no summary. */
-  private async answer(request: ModelRequest, signal: AbortSignal): Promise<string> {
+  private async answer(request: ModelRequest, signal: AbortSignal): Promise<Answer> {
     const texts: string[] = [];
     let stopReason: string | undefined;
     for await (const event of this.model.stream('compaction', request, signal)) {
@@ -130,10 +143,9 @@ export class Compactor {
       if (event.type === 'stop') stopReason = event.stopReason;
     }
     signal.throwIfAborted();
-    if (stopReason === undefined || stopReason === 'model_context_window_exceeded') throw notWhole(stopReason);
-    const text = texts.join('');
-    if (stopReason !== 'refusal' && text.trim() !== '') return text;
-    throw new AppError('model_failed', 'The conversation is too long, and the model gave no summary of it.');
+    if (stopReason === undefined || stopReason === 'model_context_window_exceeded')
+      throw notWhole(stopReason);
+    return { text: texts.join(''), stopReason };
   }
 
   /** Old results are cut, then the oldest exchanges left out; a call and its results always go together. */
@@ -148,6 +160,17 @@ export class Compactor {
     while (units.length > 2 && weigh() > limit / 2) units.splice(1, 1);
     return units.flat();
   }
+}
+
+/** What was said before a refusal, or before a call that a server makes although it may not, is no summary. */
+function summaryIn(text: string, stopReason: string): string {
+  if (text.trim() !== '' && stopReason !== 'refusal' && stopReason !== 'tool_use') return text;
+  throw new AppError('model_failed', 'The conversation is too long, and the model gave no summary of it.');
+}
+
+/** Whether results and files, which are left out when the prompt is made shorter, may be what was refused. */
+function isTooMuch({ code, isContextOverflow }: ModelError): boolean {
+  return isContextOverflow || code === 'request_too_large' || code === 'image_dimensions_too_large';
 }
 
 function notWhole(stopReason: string | undefined): ModelError {

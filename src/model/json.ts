@@ -19,3 +19,14 @@ function isNested(value: unknown): value is object {
 export function isRecord(value: unknown): value is Json {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
+
+/** The same JSON value, in which each half of a character that stands alone has become U+FFFD: such text is no Unicode. */
+export function wellFormed(value: unknown): unknown {
+  if (typeof value === 'string') return value.toWellFormed();
+  if (Array.isArray(value)) return value.map(wellFormed);
+  if (!isRecord(value)) return value;
+  // Unlike an assignment this keeps a field named __proto__ a field.
+  return Object.fromEntries(
+    Object.entries(value).map(([name, part]) => [name.toWellFormed(), wellFormed(part)]),
+  );
+}

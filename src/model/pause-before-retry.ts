@@ -6,6 +6,9 @@ const MAX_DELAY_MS = 8_000;
 /** A provider that asks for a longer wait than this is not waited for. */
 const MAX_RETRY_AFTER_MS = 60_000;
 
+/** Calls that were refused together come one after the other; at most so much later than they were told. */
+const MAX_SPREAD_MS = 2_000;
+
 export interface FailedTry {
   /** How often the call was made. */
   tries: number;
@@ -27,5 +30,6 @@ export function pauseBeforeRetry(
   if (!retryable || tries >= MAX_TRIES || tries > retries) return undefined;
   if (code === 'rate_limit_error' && !hasBegun && retryAfterMs === undefined) return undefined;
   if ((retryAfterMs ?? 0) > MAX_RETRY_AFTER_MS) return undefined;
-  return retryAfterMs ?? random() * Math.min(FIRST_DELAY_MS * 2 ** (tries - 1), MAX_DELAY_MS);
+  if (retryAfterMs !== undefined) return retryAfterMs + random() * Math.min(retryAfterMs, MAX_SPREAD_MS);
+  return random() * Math.min(FIRST_DELAY_MS * 2 ** (tries - 1), MAX_DELAY_MS);
 }

@@ -267,7 +267,7 @@ describe('a drain', () => {
       '2.4 reset after 1.2: taken_over',
       '2.5 run running',
       '2.6 token whole',
-      '2.7 done completed end_turn 10/7 in 2 estimated',
+      '2.7 done completed end_turn 20/8 in 2 estimated',
     ]);
   });
 

@@ -90,11 +90,27 @@ export class MessageRepository {
     return row && this.toMessage(row);
   }
 
+  /** The first messages of a conversation, without the parts of their long texts. */
+  async listFirst(sessionId: string, limit: number): Promise<Pick<Message, 'role' | 'content'>[]> {
+    const rows = await this.database.kysely
+      .selectFrom('messages')
+      .select(['role', 'content_json'])
+      .where('session_id', '=', sessionId)
+      .orderBy('run_number')
+      .orderBy('position')
+      .limit(limit)
+      .execute();
+    return rows.map((row) => ({
+      role: row.role as Message['role'],
+      content: JSON.parse(row.content_json) as Block[],
+    }));
+  }
+
   /** The last message of a run, without the parts of its long texts. */
   async findLast(runId: string, on: Queryable = this.database.kysely): Promise<LastMessage | undefined> {
     const row = await on
       .selectFrom('messages')
-      .select(['position', 'role', 'content_json', 'stop_reason'])
+      .select(['position', 'role', 'content_json', 'has_parts', 'stop_reason'])
       .where('run_id', '=', runId)
       .orderBy('position', 'desc')
       .limit(1)
@@ -105,6 +121,7 @@ export class MessageRepository {
       position: row.position,
       role: row.role as Message['role'],
       content,
+      hasParts: row.has_parts === 1,
       stopReason: row.stop_reason,
     };
   }

@@ -50,4 +50,4 @@ export interface Compaction {
 }
 
 /** What of a run's last message decides how it goes on; long texts may be missing. */
-export type LastMessage = Pick<NewMessage, 'position' | 'role' | 'content' | 'stopReason'>;
+export type LastMessage = Pick<NewMessage, 'position' | 'role' | 'content' | 'hasParts' | 'stopReason'>;

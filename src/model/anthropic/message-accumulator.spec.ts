@@ -163,6 +163,23 @@ const STORIES: Story[] = [
     ],
   },
   {
+    title: 'mends half a character in an input, which would be refused when it goes back',
+    wire: `${BEGIN}${lines(
+      '{"type":"content_block_start","index":0,"content_block":{"type":"tool_use","id":"toolu_1","name":"add","input":{}}}',
+      '{"type":"content_block_delta","index":0,"delta":{"type":"input_json_delta","partial_json":"{\\"a\\": [\\"x\\\\ud83d\\", \\"\\\\ud83d\\\\ude00\\"]}"}}',
+      '{"type":"content_block_stop","index":0}',
+    )}${END}`,
+    events: [
+      START,
+      {
+        type: 'block',
+        block: 0,
+        content: { type: 'tool_use', id: 'toolu_1', name: 'add', input: { a: ['x\ufffd', '😀'] } },
+      },
+      STOP,
+    ],
+  },
+  {
     title: 'leaves out a tool call that max_tokens cut off, and says so',
     wire: `${BEGIN}${lines(
       '{"type":"content_block_start","index":0,"content_block":{"type":"tool_use","id":"toolu_1","name":"add","input":{}}}',

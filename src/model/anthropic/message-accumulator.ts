@@ -1,7 +1,7 @@
 import type { ContentBlock, ModelEvent, StopDetails } from '../language-model.js';
 import { protocolError, streamError } from './anthropic-errors.js';
 import { parseExactly } from './exact-json.js';
-import { isDeeperThan, isRecord, type Json } from '../json.js';
+import { isDeeperThan, isRecord, type Json, wellFormed } from '../json.js';
 import { UsageReader } from './usage-reader.js';
 
 /** Levels of a tool's input; what is deeper counts as no JSON. */
@@ -174,7 +174,7 @@ export class MessageAccumulator {
     if (input.length > 0 || isToolUse(content)) {
       const read = readInput(input.join(''), content.input);
       this.lastInputInvalid = read === undefined;
-      Object.assign(content, read ?? { input: { INVALID_JSON: input.join('') } });
+      Object.assign(content, read ?? { input: { INVALID_JSON: input.join('').toWellFormed() } });
     }
     this.emit({ type: 'block', block: index, content });
   }
@@ -219,13 +219,18 @@ function citationsOf(content: ContentBlock): unknown[] {
   return citations;
 }
 
+/** As models write half of a character. */
+const SURROGATE = /\\u[dD][89a-fA-F]/;
+
 /** The arguments object, or undefined when the text is not one: an array or a number would be refused later. */
 function readInput(raw: string, atStart: unknown): Json | undefined {
   if (raw.trim() === '') return { input: isRecord(atStart) ? atStart : {} };
   try {
     const { value, numbers } = parseExactly(raw);
     if (!isRecord(value) || isDeeperThan(value, MAX_INPUT_DEPTH)) return undefined;
-    return Object.keys(numbers).length === 0 ? { input: value } : { input: value, exact_numbers: numbers };
+    // A model may write half of a character; a request with it is refused, and with it the whole conversation.
+    const input = SURROGATE.test(raw) ? wellFormed(value) : value;
+    return Object.keys(numbers).length === 0 ? { input } : { input, exact_numbers: numbers };
   } catch {
     return undefined;
   }

@@ -540,7 +540,7 @@ describe('a model that fails', () => {
   it('is waited for as long as it asks', async () => {
     const { lines } = await play([[overloaded({ retryAfterMs: 12_000 })], saying(['Hi'])]);
 
-    expect(bench.delays).toEqual([12_000]);
+    expect(bench.delays).toEqual([13_000]);
     expect(lines.at(-1)).toBe('1.3 done completed end_turn 10/7 in 1');
   });
 

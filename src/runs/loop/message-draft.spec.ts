@@ -48,6 +48,13 @@ describe('a draft', () => {
     ]);
   });
 
+  it('that was stopped within a character keeps what is whole', () => {
+    const { draft } = newDraft();
+    draft.addText(0, '😀\ud83d');
+
+    expect(draft.partialContent()).toEqual([{ type: 'text', text: '😀' }]);
+  });
+
   it('that said nothing, or only blanks, leaves nothing', () => {
     const { draft } = newDraft();
     expect(draft.partialContent()).toEqual([]);

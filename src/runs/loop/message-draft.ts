@@ -4,6 +4,9 @@ import type { ContentBlock } from '../../model/language-model.js';
 /** Characters of answer text held in memory; more than that is stored while the answer still streams. */
 const HOLD = 262_144;
 
+/** Half a character at the end; text with it is refused by the model, and with it the whole conversation. */
+const HALF = /[\ud800-\udbff]$/;
+
 /** Stores a piece of a message that does not exist yet; `place` is that of its text among the message's texts. */
 export type SavePart = (messageId: string, place: number, position: number, text: string) => Promise<void>;
 
@@ -65,7 +68,7 @@ export class MessageDraft {
   /** What of an answer that was stopped can stay in the conversation: its text, if it is more than blanks. */
   partialContent(): ContentBlock[] {
     return [...this.texts.values()]
-      .map((texts) => ({ type: 'text', text: texts.join('') }))
+      .map((texts) => ({ type: 'text', text: texts.join('').replace(HALF, '') }))
       .filter(({ text }, place) => place <= this.lastSavedPlace || text.trim() !== '');
   }
 

@@ -62,6 +62,14 @@ describe('an answer without a word after tool results', () => {
     expect(lines.slice(-2)).toEqual(['1.4 token It is fine.', '1.5 done completed end_turn 30/21 in 3']);
   });
 
+  it('is left as it is when the run has no turn left', async () => {
+    bench.addTool('look');
+    const silent = [started, stopped('end_turn')];
+    const { lines } = await play([saying([], [toolUse('a', 'look')]), silent], { limits: { maxTurns: 2 } });
+
+    expect(lines.at(-1)).toBe('1.4 done completed end_turn 20/14 in 2');
+  });
+
   it('twice ends the run as it is', async () => {
     bench.addTool('look');
     const silent = [started, stopped('end_turn')];

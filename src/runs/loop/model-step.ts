@@ -52,7 +52,8 @@ export class ModelStep {
     const reason = reasonToEnd(history.messages);
     if (reason !== undefined) throw reason;
     const request = prompt.request(history);
-    if (!this.isSummarised && compactor.isDue(request, history) && (await this.compact(history, false))) return;
+    if (!this.isSummarised && compactor.isDue(request, history) && (await this.compact(history, false)))
+      return;
     const turn = new ModelTurn(request, {
       ...this.dependencies,
       savePart: (id, place, position, text) => this.dependencies.messages.savePart(id, place, position, text),
@@ -69,10 +70,10 @@ export class ModelStep {
 
   /** An answer without a word after tool results is asked for once more. @returns whether that was done. */
   async nudge(): Promise<boolean> {
-    const { conversation } = this.dependencies;
+    const { conversation, maxTurns } = this.dependencies;
+    if (this.turns >= maxTurns) return false;
     const last = await conversation.last();
-    if (last === undefined || !last.content.every(isWordless)) return false;
-    // The beginning of a long text is stored apart.
+    if (last === undefined || last.hasParts || !last.content.every(isWordless)) return false;
     const { messages } = await conversation.history();
     if (!isSilent(messages)) return false;
     await conversation.addNote(NUDGE, this.progress);

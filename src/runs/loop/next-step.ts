@@ -16,7 +16,7 @@ export type NextStep =
   | { kind: 'finish'; stopReason: string; unanswered: ToolUse[] };
 
 /** The step that follows from the last stored message alone, so that any process finds the same one. */
-export function nextStep(last: Omit<LastMessage, 'position'> | undefined): NextStep {
+export function nextStep(last: Pick<LastMessage, 'role' | 'content' | 'stopReason'> | undefined): NextStep {
   if (last === undefined || last.role === 'user') return { kind: 'model' };
   const calls = toolUses(last.content);
   const stopReason = last.stopReason ?? 'unknown';

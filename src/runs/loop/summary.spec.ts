@@ -1,4 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { textReply, toolReply } from '../../../test/support/anthropic/anthropic-sse.js';
+import { LoopStage } from '../../../test/support/anthropic/loop-stage.js';
 import { openSqlite } from '../../../test/support/databases.js';
 import { RunBench } from '../../../test/support/runs/run-bench.js';
 import {
@@ -23,6 +25,7 @@ const overflow = () =>
     isContextOverflow: true,
   });
 const overloaded = () => new ModelError('overloaded_error', 'Overloaded', { retryable: true });
+const calling = (n: number) => ({ sse: toolReply([], [{ id: 'call_0', name: 'look', input: { n } }]) });
 const said = (words: string) => [{ type: 'text', text: words }];
 
 let bench: RunBench;
@@ -76,11 +79,17 @@ describe('the call for a summary', () => {
       saying(['too late']),
     );
 
-    expect(lines.slice(1)).toEqual(['1.2 error overloaded_error, retryable', '1.3 done failed null 0/0 in 0']);
+    expect(lines.slice(1)).toEqual([
+      '1.2 error overloaded_error, retryable',
+      '1.3 done failed null 0/0 in 0',
+    ]);
   });
 
-  it('that is itself too long, as with a smaller model, is made shorter', async () => {
-    const { model, lines } = await play(await begin(), [overflow()], saying(['Words.']), saying(['ok']));
+  it.each([
+    ['too long, as with a smaller model', overflow()],
+    ['too large', new ModelError('request_too_large', 'too large', { retryable: false })],
+  ])('that is itself %s, is made shorter', async (_, refused) => {
+    const { model, lines } = await play(await begin(), [refused], saying(['Words.']), saying(['ok']));
 
     expect(model.requests.map(({ toolChoice }) => toolChoice)).toEqual(['none', 'none', undefined]);
     expect(lines.at(-1)).toBe('1.3 done completed end_turn 20/14 in 2');
@@ -101,9 +110,26 @@ describe('the call for a summary', () => {
     expect((await bench.lines(run)).at(-1)).toBe('1.3 done completed end_turn 30/15 in 3 estimated');
   });
 
-  it('that is refused is no summary, whatever was said before', async () => {
+  it('that is cut off is made once more with more room; then what there is of it is taken', async () => {
+    const cut = saying(['Wor'], [], 'max_tokens');
+    const { model } = await play(
+      await begin(),
+      cut,
+      saying(['Words, and'], [], 'max_tokens'),
+      saying(['ok']),
+    );
+
+    expect(model.requests.map(({ maxTokens }) => maxTokens)).toEqual([1_000, 4_000, 1_000]);
+    expect(JSON.stringify(model.requests[2]?.messages)).toContain('Words, and');
+  });
+
+  it.each([
+    ['is refused', saying(['I will not'], [], 'refusal')],
+    ['ends in a call', saying(['Let me look.'], [toolUse('a', 'look')])],
+    ['has no word', saying([' '])],
+  ])('that %s is no summary, whatever was said before', async (_, answer) => {
     const run = await begin();
-    const { lines } = await play(run, saying(['I will not'], [], 'refusal'));
+    const { lines } = await play(run, answer);
 
     expect(lines.at(-2)).toBe('1.2 error model_failed');
     expect(await bench.messages.findCompaction(run.sessionId)).toBeUndefined();
@@ -159,6 +185,18 @@ describe('a summary', () => {
 
     expect(model.requests[1]?.messages.at(-1)?.content).toEqual(said('shorter!'));
     expect(lines.at(-1)).toBe('1.3 done completed end_turn 20/14 in 2');
+  });
+
+  it('does not make a later call one with a call that it stands for, though the server names both alike', async () => {
+    const stage = await LoopStage.open({ profile: 'ollama' });
+    stage.bench.addTool('look', ({ n }) => `${String(n)} `.repeat(6_000));
+    const answers = ['Words.', 'More words.', 'ok'].map((words) => ({ sse: textReply([words]) }));
+    stage.upstream.answer(calling(1), answers[0]!, calling(2), answers[1]!, answers[2]!);
+    const { text: shown, faults } = await stage.say('go', { limits: AT });
+    await stage.close();
+
+    expect([shown, faults]).toEqual(['ok', []]);
+    expect(stage.bench.effects).toEqual(['look call_0', expect.stringMatching(/^look call_0_cmp_/)]);
   });
 
   it('is not made where system and tools alone are longer than a prompt may be', async () => {
