@@ -14,9 +14,14 @@ export interface Frame {
 export interface Said {
   role: 'user' | 'assistant';
   content: ContentBlock[];
+  /** Of an answer why it ended, of the user's words null, or `NOT_ACCEPTED`. */
+  stopReason: string | null;
   /** What stood before it when the model made it, as `prefixHash` names it; null: not known. */
   prefixHash: string | null;
 }
+
+/** The provider has refused the message itself, and would again: it stays stored, and is left out. */
+export const NOT_ACCEPTED = 'not_accepted';
 
 /** What the model has to know of the conversation: all of it, or a summary and what came after it. */
 export interface History<M extends Said = Said> {
@@ -54,10 +59,10 @@ export class Prompt {
   private messages(history: History): ModelMessage[] {
     const { compaction, messages } = history;
     const signedFrom = firstWith(this.prefixHash(history), messages);
-    const said = messages.map(({ role, content }, index) => ({
-      role,
-      content: index < signedFrom ? content.filter((block) => !isThinking(block)) : content,
-    }));
+    const said = messages.map(({ role, content, stopReason }, index) => {
+      if (stopReason === NOT_ACCEPTED) return { role, content: [] };
+      return { role, content: index < signedFrom ? content.filter((block) => !isThinking(block)) : content };
+    });
     // An empty answer happens; given back it would be refused.
     const sendable = said.filter(({ content }) => content.length > 0);
     return compaction === undefined ? sendable : afterSummary(compaction.summary, sendable);

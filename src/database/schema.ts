@@ -132,7 +132,7 @@ export interface MessagesTable {
   content_json: Fixed<string>;
   /** 1 when message_parts holds the beginning of its long texts. */
   has_parts: Fixed<number>;
-  stop_reason: Fixed<string | null>;
+  stop_reason: string | null;
   created_at: Fixed<number>;
   /** What stood before this answer when it was made, as a hash; null: not known. */
   prefix_hash: Fixed<string | null | undefined>;

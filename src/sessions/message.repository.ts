@@ -179,6 +179,21 @@ export class MessageRepository {
     );
   }
 
+  /** Says of what the user said in a run in which nobody has answered why that is so. */
+  async markUnanswered(on: Queryable, runId: string, why: string): Promise<void> {
+    const isAnswered = on
+      .selectFrom('messages')
+      .select('id')
+      .where('run_id', '=', runId)
+      .where('role', '=', 'assistant');
+    await on
+      .updateTable('messages')
+      .set({ stop_reason: why })
+      .where('run_id', '=', runId)
+      .where(({ not, exists }) => not(exists(isAnswered)))
+      .execute();
+  }
+
   /** Takes back what a run that never began was to say. */
   async withdraw(on: Queryable, runId: string): Promise<void> {
     await on.deleteFrom('messages').where('run_id', '=', runId).execute();

@@ -12,7 +12,7 @@ export interface Message {
   runId: string;
   role: 'user' | 'assistant';
   content: Block[];
-  /** Why the model stopped; null for the user's. `cancelled`, `run_timeout`: the answer was stopped and is a part. */
+  /** Why the model stopped; null for the user's, `not_accepted` for one that the provider has refused. `cancelled`, `run_timeout`: the answer was stopped and is a part. */
   stopReason: string | null;
   createdAt: number;
   /** Place in the conversation. */

@@ -267,3 +267,42 @@ describe('reasoning', () => {
     expect((await ask())?.[1]).toEqual(['assistant', 'One.']);
   });
 });
+
+describe('a message that the provider refuses', () => {
+  const refused = () =>
+    new ModelError('invalid_request_error', 'Could not process image', { retryable: false });
+
+  it('stays in the conversation, and is not sent again with the next one', async () => {
+    const first = await play([saying(['Hi.'])], { content: 'hello' });
+    const sessionId = first.run.sessionId;
+    const bad = await bench.begin({ sessionId, content: [{ type: 'text', text: 'a broken picture' }] });
+    await bench.attempt(bad, ScriptedModel.saying([refused()]));
+    const next = await bench.begin({ sessionId, content: [{ type: 'text', text: 'and now?' }] });
+    const model = ScriptedModel.saying(saying(['Fine.']));
+    await bench.attempt(next, model);
+
+    expect(texts(model, 1)).toEqual([
+      ['user', 'hello'],
+      ['assistant', 'Hi.'],
+      ['user', 'and now?'],
+    ]);
+    expect((await bench.history(sessionId)).map(({ stopReason }) => stopReason)).toEqual([
+      null,
+      'end_turn',
+      'not_accepted',
+      null,
+      'end_turn',
+    ]);
+  });
+
+  it('after an answer of the same run is sent again: the answer belongs to it', async () => {
+    bench.addTool('look');
+    const { run } = await play([saying([], [toolUse('a', 'look')]), [refused()]]);
+
+    expect((await bench.history(run.sessionId)).map(({ stopReason }) => stopReason)).toEqual([
+      null,
+      'tool_use',
+      null,
+    ]);
+  });
+});

@@ -3,6 +3,7 @@ import type { Queryable } from '../../database/database.js';
 import type { EventLog, LogWriter } from '../../event-log/event-log.js';
 import type { StopDetails } from '../../event-log/run-event.js';
 import { placeEvents } from '../../event-log/placed-event.js';
+import { NOT_ACCEPTED } from '../../context/prompt.js';
 import { ModelError } from '../../model/language-model.js';
 import type { MessageRepository } from '../../sessions/message.repository.js';
 import { fromUsd, toUsd } from '../../usage/cost.js';
@@ -25,6 +26,9 @@ interface Failure {
   code: string;
   retryable: boolean;
 }
+
+/** Errors of a provider that does not take the request as it is. */
+const REFUSALS = new Set(['invalid_request_error', 'request_too_large', 'image_dimensions_too_large']);
 
 /** The one way a run ends: its last events, then its final state, in this order. */
 export class RunEnding {
@@ -90,9 +94,12 @@ export class RunEnding {
     const { runs, messages } = this.dependencies;
     const end = { status, stopReason, errorCode: code, ...spent, lastEventId: this.writer.lastEventId ?? '' };
     const neverBegan = this.run.status === 'queued';
-    return runs.settle(this.run, end, (on) =>
-      neverBegan ? messages.withdraw(on, this.run.id) : this.keepInputs(on),
-    );
+    return runs.settle(this.run, end, async (on) => {
+      if (neverBegan) return messages.withdraw(on, this.run.id);
+      // Sent again it would be refused again, and every later message with it.
+      if (code !== null && REFUSALS.has(code)) await messages.markUnanswered(on, this.run.id, NOT_ACCEPTED);
+      return this.keepInputs(on);
+    });
   }
 
   /** What the user sent to a run that was stopped before it took it in stays in the conversation. */
