@@ -15,7 +15,7 @@ import type { World } from './world.js';
 
 export const LEASE_MS = 3_000;
 export const RUN_TIMEOUT_MS = 30_000;
-const APPROVAL_TIMEOUT_MS = 4_000;
+export const APPROVAL_TIMEOUT_MS = 4_000;
 /** Longer than a lease: who waits for it has lost what it held. */
 const LONG_MS = 6_000;
 
