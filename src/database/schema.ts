@@ -19,6 +19,7 @@ export interface Schema {
   model_calls: ModelCallsTable;
   budgets: BudgetsTable;
   compactions: CompactionsTable;
+  run_frames: RunFramesTable;
   workspace_reads: WorkspaceReadsTable;
   workspace_changes: WorkspaceChangesTable;
   mcp_tools: McpToolsTable;
@@ -102,7 +103,6 @@ export interface RunsTable {
   watched_until: Generated<number | null>;
   /** Messages that were sent to the run while it worked. */
   inputs: Generated<number>;
-  /** Name of the profile it works with. */
   agent: Generated<string | null>;
   /** The run and the tool call that started this one; null when a person did. */
   parent_run_id: Generated<string | null>;
@@ -113,7 +113,6 @@ export interface RunsTable {
   wake_at: Generated<number | null>;
   /** Since when it waits; null while it does not. */
   parked_at: Generated<number | null>;
-  /** Milliseconds that it has waited so far. */
   waited_ms: Generated<number>;
   /** What its model calls cost, in millionths of a USD, those of an unknown price left out. */
   cost_micro_usd: Generated<number>;
@@ -243,6 +242,12 @@ export interface BudgetsTable {
   model_calls: Generated<number>;
   tool_calls: Generated<number>;
   busy_ms: Generated<number>;
+}
+
+/** System prompt and tools of a run that has had an answer and goes on; its row is gone when it is over. */
+export interface RunFramesTable {
+  run_id: Fixed<string>;
+  frame_json: Fixed<string>;
 }
 
 /** A summary that takes the place, for the model, of all messages up to this one. */

@@ -248,6 +248,7 @@ export class RunRepository {
     const ids = on.selectFrom('runs').select('id').where('session_id', '=', sessionId);
     await on.deleteFrom('tool_calls').where('run_id', 'in', ids).execute();
     await on.deleteFrom('run_inputs').where('run_id', 'in', ids).execute();
+    await on.deleteFrom('run_frames').where('run_id', 'in', ids).execute();
     await on.deleteFrom('idempotency_keys').where('run_id', 'in', ids).execute();
     await on.deleteFrom('runs').where('session_id', '=', sessionId).execute();
   }

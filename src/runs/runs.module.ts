@@ -3,6 +3,7 @@ import { ConfigModule } from '@nestjs/config';
 import { DiscoveryModule } from '@nestjs/core';
 import { AgentsModule } from '../agents/agents.module.js';
 import { Agents } from '../agents/agents.js';
+import { FrameRepository } from '../context/frame.repository.js';
 import { ModelModule } from '../model/model.module.js';
 import { modelConfig } from '../model/model.config.js';
 import { AgentNames } from '../sessions/agent-names.js';
@@ -63,6 +64,7 @@ class AgentNamesModule {}
     ToolLedgerRepository,
     RunInputRepository,
     LoopStores,
+    FrameRepository,
     LoopTools,
     AgentLoopFactory,
     LogRestorer,

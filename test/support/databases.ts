@@ -19,6 +19,7 @@ const TABLES = [
   'idempotency_keys',
   'run_pages',
   'run_inputs',
+  'run_frames',
   'model_calls',
   'budgets',
   'compactions',

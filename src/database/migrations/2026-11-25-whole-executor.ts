@@ -106,6 +106,11 @@ async function createBudgets(db: Kysely<unknown>): Promise<void> {
 
 async function createCompactions(db: Kysely<unknown>): Promise<void> {
   await db.schema
+    .createTable('run_frames')
+    .addColumn('run_id', 'text', (c) => c.primaryKey())
+    .addColumn('frame_json', 'text', (c) => c.notNull())
+    .execute();
+  await db.schema
     .createTable('compactions')
     .addColumn('id', 'text', (c) => c.primaryKey())
     .addColumn('session_id', 'text', (c) => c.notNull())

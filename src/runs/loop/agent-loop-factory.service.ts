@@ -4,6 +4,7 @@ import { ModuleRef } from '@nestjs/core';
 import { EventLog, type LogWriter } from '../../event-log/event-log.js';
 import type { AgentLimits } from '../../agents/agent-profile.js';
 import { Agents } from '../../agents/agents.js';
+import { FrameRepository } from '../../context/frame.repository.js';
 import { LanguageModel } from '../../model/language-model.js';
 import { modelConfig, type ModelConfig } from '../../model/model.config.js';
 import { MessageRepository } from '../../sessions/message.repository.js';
@@ -43,6 +44,7 @@ export class LoopTools {
     readonly caller: ToolCaller,
     readonly agents: Agents,
     readonly meters: RunMeters,
+    readonly frames: FrameRepository,
   ) {}
 }
 
@@ -65,6 +67,7 @@ export class AgentLoopFactory {
       ...patientStores(stores, runs.LEASE_MS),
       model,
       agents: tools.agents,
+      frames: patient(tools.frames, runs.LEASE_MS, sleep),
       registry: tools.registry,
       caller: tools.caller,
       subAgents: lazily(() => moduleRef.get(SubAgents, { strict: false })),

@@ -6,6 +6,8 @@ import type { ToolSet } from '../../tools/tool-set.js';
 import { MeteredModel } from '../../usage/metered-model.js';
 import type { RunMeter } from '../../usage/run-meter.js';
 import { Compactor } from '../../context/compactor.js';
+import type { StoredFrame } from '../../context/frame.repository.js';
+import type { Queryable } from '../../database/database.js';
 import { Conversation } from './conversation.js';
 import type { LoopDependencies } from './loop-dependencies.js';
 import { ModelStep } from './model-step.js';
@@ -120,26 +122,35 @@ export class AgentLoop {
     return this.writer.append(introduction({ ...this.run, status }));
   }
 
-  /** What the model is asked with stays the same for the whole attempt, whatever is changed meanwhile. */
+  /** What the model is asked with stays the same for the whole run, whatever is changed meanwhile. */
   private async prepare(): Promise<ModelStep> {
     const { profile, run, conversation, model, writer, signal } = this;
     if (profile instanceof AppError) throw profile;
-    const { sessions, registry, messages, limits, delay, random } = this.dependencies;
-    const session = await sessions.find(run, run.sessionId);
+    const { registry, messages, frames, limits, delay, random } = this.dependencies;
     this.profiles = [profile, ...(await this.profilesAbove())];
     this.tools = registry.select(profile.tools ?? 'all');
+    const frame = await this.frame(profile);
     const prompt = new Prompt({
+      ...frame,
       model: run.model,
-      system: session?.system ?? profile.system ?? null,
-      tools: this.tools.specs(),
       maxTokens: Math.min(limits.maxTokens, profile.limits?.maxTokens ?? Infinity),
       effort: profile.effort,
     });
     const { compactAt, callTimeoutMs } = limits;
     const compactor = new Compactor(model, prompt, { compactAt, callTimeoutMs, delay, random });
     const maxTurns = Math.min(limits.maxTurns, profile.limits?.maxTurns ?? Infinity);
-    const dependencies = { conversation, prompt, compactor, messages, model, writer, signal };
+    const saveFrame = (on: Queryable): Promise<void> => frames.save(on, run.id, frame);
+    const dependencies = { conversation, prompt, compactor, messages, model, writer, signal, saveFrame };
     return new ModelStep(run.turns, { ...dependencies, maxTurns, callTimeoutMs, delay, random });
+  }
+
+  /** An attempt that goes on with a run asks as those before it did: what the model signed holds for that alone. */
+  private async frame(profile: AgentProfile): Promise<StoredFrame> {
+    const { frames, sessions } = this.dependencies;
+    const stored = this.run.attempt === 1 ? undefined : await frames.find(this.run.id);
+    if (stored !== undefined) return stored;
+    const session = await sessions.find(this.run, this.run.sessionId);
+    return { system: session?.system ?? profile.system ?? null, tools: this.tools.specs() };
   }
 
   private async profilesAbove(): Promise<AgentProfile[]> {

@@ -48,8 +48,12 @@ export class Conversation {
   }
 
   /** Stores what the model said. */
-  addAnswer(answer: Omit<Addition, 'role'>, progress: Progress): Promise<void> {
-    return this.add([{ ...answer, role: 'assistant' }], progress);
+  addAnswer(
+    answer: Omit<Addition, 'role'>,
+    progress: Progress,
+    also?: (on: Queryable) => Promise<void>,
+  ): Promise<void> {
+    return this.add([{ ...answer, role: 'assistant' }], progress, also);
   }
 
   /** Says something to the model that the user did not say. */

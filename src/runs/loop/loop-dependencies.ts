@@ -1,6 +1,7 @@
 import type { EventLog } from '../../event-log/event-log.js';
 import type { AgentProfile } from '../../agents/agent-profile.js';
 import type { Agents } from '../../agents/agents.js';
+import type { FrameRepository } from '../../context/frame.repository.js';
 import type { LanguageModel } from '../../model/language-model.js';
 import type { MessageRepository } from '../../sessions/message.repository.js';
 import type { SessionRepository } from '../../sessions/session.repository.js';
@@ -24,6 +25,7 @@ export interface LoopDependencies {
   ledger: ToolLedgerRepository;
   inputs: RunInputRepository;
   agents: Pick<Agents, 'find'>;
+  frames: FrameRepository;
   registry: ToolRegistry;
   caller: ToolCaller;
   subAgents: SubAgents;

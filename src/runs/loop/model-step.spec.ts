@@ -306,3 +306,46 @@ describe('a message that the provider refuses', () => {
     ]);
   });
 });
+
+describe('what a run asks its model with', () => {
+  const signed = { type: 'thinking', thinking: '', signature: 'sig' };
+  const thinkingCall: Beat[] = [
+    started,
+    block(0, signed),
+    block(1, toolUse('a', 'sign')),
+    stopped('tool_use'),
+  ];
+
+  it('stays the same when another attempt goes on with it, whatever was changed meanwhile', async () => {
+    bench.addTool('sign', () => 'signed', { approval: 'always' });
+    const run = await bench.begin();
+    const first = ScriptedModel.saying(thinkingCall);
+    expect(await bench.attempt(run, first)).toBe('parked');
+    await bench.sessions.save(run, run.sessionId, { system: 'Another prompt.' });
+    bench.addTool('a_new_tool');
+    await bench.runs.wake(run.id);
+    await bench.database.kysely.updateTable('runs').set({ wake_at: 0 }).where('id', '=', run.id).execute();
+    await bench.database.kysely
+      .updateTable('tool_calls')
+      .set({ decision: 'approve', decided_at: 1 })
+      .where('run_id', '=', run.id)
+      .execute();
+    const second = ScriptedModel.saying(saying(['Done.']));
+    expect(await bench.attempt(await bench.claim(), second)).toBe('over');
+
+    const { system, tools } = first.requests[0]!;
+    expect(second.requests[0]).toMatchObject({ system, tools });
+    expect(texts(second, 1)).toEqual([
+      ['user', expect.any(String)],
+      ['assistant', 'thinking', 'tool_use'],
+      ['user', 'tool_result'],
+    ]);
+  });
+
+  it('is kept no longer than the run', async () => {
+    bench.addTool('sign');
+    const { run } = await play([thinkingCall, saying(['Done.'])]);
+
+    expect(await bench.frames.find(run.id)).toBeUndefined();
+  });
+});

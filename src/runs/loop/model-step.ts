@@ -1,7 +1,8 @@
 import { AppError } from '../../errors/app-error.js';
 import type { LogWriter } from '../../event-log/event-log.js';
 import type { StopDetails } from '../../event-log/run-event.js';
-import { ModelError } from '../../model/language-model.js';
+import type { Queryable } from '../../database/database.js';
+import { type ContentBlock, ModelError } from '../../model/language-model.js';
 import type { Message } from '../../sessions/message.js';
 import type { MessageRepository } from '../../sessions/message.repository.js';
 import { type Compactor, summarisable } from '../../context/compactor.js';
@@ -23,12 +24,15 @@ export interface ModelStepDependencies extends Omit<TurnDependencies, 'savePart'
   messages: Pick<MessageRepository, 'savePart'>;
   writer: LogWriter;
   maxTurns: number;
+  /** Stores what the model is asked with, for who takes over a run that goes on after an answer. */
+  saveFrame(on: Queryable): Promise<void>;
 }
 
 /** The model is asked once, with all that was said or a summary of it, and its answer becomes a message. */
 export class ModelStep {
   /** Why the last answer was refused. */
   details: StopDetails | undefined;
+  private isFrameSaved = false;
   private pauses = 0;
   /** Nothing is gained by a second summary before the model has answered. */
   private isSummarised = false;
@@ -109,7 +113,10 @@ export class ModelStep {
       this.details = stop.details;
       const stopReason = stop.unfinished ? TRUNCATED : this.counted(stop.stopReason);
       const content = draft.content();
-      return conversation.addAnswer({ id, content, hasParts, stopReason, prefixHash }, this.progress);
+      const also = this.frameToSave(content);
+      await conversation.addAnswer({ id, content, hasParts, stopReason, prefixHash }, this.progress, also);
+      this.isFrameSaved ||= also !== undefined;
+      return;
     }
     const why = stopOf(this.dependencies.signal);
     // Another process repeats the turn; otherwise the answer stays as far as it was shown.
@@ -118,6 +125,12 @@ export class ModelStep {
     if (content.length > 0)
       await conversation.addAnswer({ id, content, hasParts, stopReason, prefixHash }, this.progress);
     throw why;
+  }
+
+  /** Only a run that goes on needs it. */
+  private frameToSave(content: ContentBlock[]): ModelStepDependencies['saveFrame'] | undefined {
+    if (this.isFrameSaved || content.every(({ type }) => !type.endsWith('tool_use'))) return undefined;
+    return (on) => this.dependencies.saveFrame(on);
   }
 
   private counted(stopReason: string): string {

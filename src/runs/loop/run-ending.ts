@@ -3,6 +3,7 @@ import type { Queryable } from '../../database/database.js';
 import type { EventLog, LogWriter } from '../../event-log/event-log.js';
 import type { StopDetails } from '../../event-log/run-event.js';
 import { placeEvents } from '../../event-log/placed-event.js';
+import type { FrameRepository } from '../../context/frame.repository.js';
 import { NOT_ACCEPTED } from '../../context/prompt.js';
 import { ModelError } from '../../model/language-model.js';
 import type { MessageRepository } from '../../sessions/message.repository.js';
@@ -18,6 +19,7 @@ interface EndingDependencies {
   runs: RunRepository;
   messages: MessageRepository;
   inputs: RunInputRepository;
+  frames: FrameRepository;
   onUnexpected(error: unknown, run: Run): void;
 }
 
@@ -91,13 +93,14 @@ export class RunEnding {
     code: string | null,
     spent: Spent,
   ): Promise<void> {
-    const { runs, messages } = this.dependencies;
+    const { runs, messages, frames } = this.dependencies;
     const end = { status, stopReason, errorCode: code, ...spent, lastEventId: this.writer.lastEventId ?? '' };
     const neverBegan = this.run.status === 'queued';
     return runs.settle(this.run, end, async (on) => {
       if (neverBegan) return messages.withdraw(on, this.run.id);
       // Sent again it would be refused again, and every later message with it.
       if (code !== null && REFUSALS.has(code)) await messages.markUnanswered(on, this.run.id, NOT_ACCEPTED);
+      await frames.delete(on, this.run.id);
       return this.keepInputs(on);
     });
   }

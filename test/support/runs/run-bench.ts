@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { Agents } from '../../../src/agents/agents.js';
+import { FrameRepository } from '../../../src/context/frame.repository.js';
 import type { Database } from '../../../src/database/database.js';
 import { SqlEventLog } from '../../../src/event-log/sql/sql-event-log.js';
 import type { LogWriter } from '../../../src/event-log/event-log.js';
@@ -53,6 +54,7 @@ export class RunBench {
   readonly runs: RunRepository;
   readonly ledger: ToolLedgerRepository;
   readonly inputs: RunInputRepository;
+  readonly frames: FrameRepository;
   readonly leases: LeaseRepository;
   readonly idempotency: IdempotencyRepository;
   readonly children: ChildRunRepository;
@@ -90,6 +92,7 @@ export class RunBench {
     this.runs = new RunRepository(database);
     this.ledger = new ToolLedgerRepository(database);
     this.inputs = new RunInputRepository(database);
+    this.frames = new FrameRepository(database);
     this.leases = this.newLeases();
     this.idempotency = new IdempotencyRepository(database);
     this.children = new ChildRunRepository(database);
@@ -190,6 +193,7 @@ export class RunBench {
       subAgents: this.subAgents,
       approvals: { timeoutMs: 3_600_000, tools: [], ...options.approvals },
       agents: this.agents,
+      frames: this.frames,
       openMeter: () => this.meter,
       limits: {
         maxTurns: 50,

@@ -73,7 +73,7 @@ export class RunNode {
     const loops = new AgentLoopFactory(
       new LoopStores(workLog, runs, sessions, messages, ledger, inputs),
       model,
-      new LoopTools(bench.registry, bench.caller, bench.agents, bench.meters),
+      new LoopTools(bench.registry, bench.caller, bench.agents, bench.meters, bench.frames),
       { get: () => this.subAgents } as unknown as ModuleRef,
       settings,
       { MAX_TOKENS: 1000 } as ModelConfig,
