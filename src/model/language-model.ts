@@ -61,6 +61,8 @@ export type ModelEvent =
    * `requestId` are the provider's names of the answer and of the attempt.
    */
   | { type: 'start'; model: string; usage: ModelUsage; messageId?: string; requestId?: string }
+  /** The totals of this call, as told so far: what is paid for should the answer break off. `stop` has the last ones. */
+  | { type: 'usage'; usage: ModelUsage }
   /** Text of the answer. Block numbers grow and are those of the content. */
   | { type: 'text'; block: number; text: string }
   /** Reasoning text for people; its block comes whole later. */

@@ -14,6 +14,7 @@ export const runsConfig = registerAs('runs', () =>
     LEASE_MS: milliseconds(100).default(10_000),
     RUN_TIMEOUT_MS: milliseconds(100).default(600_000),
     MAX_TURNS: integer(1, 10_000).default(50),
+    MAX_REPEATED_CALLS: integer(2, 10_000).default(20),
     TOOL_TIMEOUT_MS: milliseconds(10).default(60_000),
     MODEL_CALL_TIMEOUT_MS: milliseconds(10).default(600_000),
     COMPACT_AT_TOKENS: integer(1_000, 100_000_000).optional(),

@@ -10,7 +10,7 @@ import {
   text,
   toolUse,
 } from '../../test/support/runs/scripted-model.js';
-import { ModelError, type ModelRequest } from '../model/language-model.js';
+import { ModelError, type ModelRequest, type ModelUsage } from '../model/language-model.js';
 import { NO_COST } from './cost.js';
 import { MeteredModel } from './metered-model.js';
 import { NO_USAGE } from './usage-sum.js';
@@ -22,6 +22,18 @@ const request: ModelRequest = {
   tools: [],
   maxTokens: 100,
 };
+
+const counts = (output_tokens: number) => ({
+  input_tokens: 10,
+  output_tokens,
+  cache_read_input_tokens: 0,
+  cache_creation_input_tokens: 0,
+});
+const told = (output: number, more: Partial<ModelUsage> = {}): Beat => ({
+  type: 'usage',
+  usage: { ...counts(output), ...more },
+});
+const part = (type: string, output: number) => ({ ...counts(output), input_tokens: 1, type, model: null });
 
 async function call(answer: Beat[]) {
   const meter = new FreeMeter();
@@ -71,6 +83,36 @@ describe('a metered model', () => {
     const { meter } = await call([started, text('12345678'), block(1, long), new Error('cut')]);
 
     expect(meter.settled).toMatchObject([{ tokens: { output_tokens: 1_005 }, estimated: true }]);
+  });
+
+  it('books what a call that broke off has told last, where that is more than what came', async () => {
+    const { meter, spent } = await call([started, text('12345678'), told(900), new Error('cut')]);
+
+    expect(meter.settled).toMatchObject([
+      { tokens: { input_tokens: 10, output_tokens: 900 }, estimated: true, costMicroUsd: 18_040 },
+    ]);
+    expect(spent.usage).toMatchObject({ output_tokens: 900, estimated: true });
+  });
+
+  it('books what came, where a call that broke off has told less', async () => {
+    const { meter } = await call([started, told(3), text('x'.repeat(400)), new Error('cut')]);
+
+    expect(meter.settled).toMatchObject([{ tokens: { output_tokens: 100 }, estimated: true }]);
+  });
+
+  it('books what came also where a call that broke off has told its usage in parts', async () => {
+    const parts = { iterations: [part('compaction', 5), part('message', 3)] };
+    const { meter } = await call([started, told(3, parts), text('x'.repeat(400)), new Error('cut')]);
+
+    expect(meter.settled).toMatchObject([
+      { tokens: { input_tokens: 2, output_tokens: 100 }, estimated: true },
+    ]);
+  });
+
+  it('takes what is told at the end for the whole, whatever was told before', async () => {
+    const { meter } = await call([started, text('12345678'), told(900), stopped('end_turn')]);
+
+    expect(meter.settled).toMatchObject([{ tokens: { output_tokens: 7 }, estimated: false }]);
   });
 
   it('books nothing for a call that was refused, but keeps its id', async () => {

@@ -71,7 +71,7 @@ type Stop = Extract<ModelEvent, { type: 'stop' }>;
 
 /** What one call has told of itself so far. */
 class CallAccount {
-  private started: ModelUsage | undefined;
+  private told: ModelUsage | undefined;
   private final: Stop | undefined;
   private received = 0;
   /** Of calls of tools; measured only when the answer breaks off. */
@@ -82,9 +82,10 @@ class CallAccount {
 
   take(event: ModelEvent): void {
     if (event.type === 'start') {
-      this.started = event.usage;
+      this.told = event.usage;
       this.ids = { requestId: event.requestId, messageId: event.messageId };
-    } else if (event.type === 'text' || event.type === 'thinking') this.received += event.text.length;
+    } else if (event.type === 'usage') this.told = event.usage;
+    else if (event.type === 'text' || event.type === 'thinking') this.received += event.text.length;
     else if (event.type === 'block') this.inputs.push(event.content['input']);
     else if (event.type === 'stop') this.final = event;
   }
@@ -95,7 +96,7 @@ class CallAccount {
 
   /** Undefined: it was refused, and costs nothing. */
   count(): CountedCall | undefined {
-    const usage = this.final?.usage ?? (this.started && estimateCall(this.started, this.characters));
+    const usage = this.final?.usage ?? (this.told && estimateOf(this.told, this.characters));
     if (usage === undefined) return undefined;
     const estimated = this.final === undefined || this.final.estimated === true;
     const cost = this.isUnpaid ? 0 : costMicroUsd(this.model, usage);
@@ -120,4 +121,17 @@ class CallAccount {
     const { usage: tokens, estimated, costMicroUsd: cost } = counted;
     return { tokens, estimated, costMicroUsd: cost, ...this.ids };
   }
+}
+
+/** The counts beside iterations are not counted, so that what came beyond those goes to the last of them. */
+function estimateOf(told: ModelUsage, characters: number): ModelUsage {
+  const usage = estimateCall(told, characters);
+  const missing = usage.output_tokens - totalOf(told).output_tokens;
+  const last = told.iterations?.at(-1);
+  if (last === undefined || missing <= 0) return usage;
+  const iterations = [
+    ...(told.iterations ?? []).slice(0, -1),
+    { ...last, output_tokens: last.output_tokens + missing },
+  ];
+  return { ...usage, iterations };
 }

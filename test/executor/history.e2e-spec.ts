@@ -201,6 +201,25 @@ describe('what is told of a call', () => {
     });
   });
 
+  it.each([
+    ['ends', 'cut'],
+    ['goes on with an error', 'error'],
+  ] as const)('item 37: counts also when the answer %s right after it', async (_, kind) => {
+    stage.bench.meter.settled.length = 0;
+    const sse = textReply(['Done.'], usage(10, 5000)).join('');
+    const stop = sse.indexOf('event: message_stop');
+    // An error comes after the event in which its byte lies.
+    const at = kind === 'cut' ? stop : stop - 2;
+    stage.upstream.answer(
+      { sse, fault: { kind, at, type: 'overloaded_error' } },
+      { sse: textReply(['Done.']) },
+    );
+
+    await stage.say('go');
+
+    expect(stage.bench.meter.settled[0]).toMatchObject({ tokens: { output_tokens: 5000 }, estimated: true });
+  });
+
   it('item 43: is kept with the id of each attempt and of each answer', async () => {
     stage.bench.meter.settled.length = 0;
     const sse = textReply(['Done.']).join('');

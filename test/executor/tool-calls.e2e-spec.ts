@@ -124,6 +124,66 @@ describe('a tool call', () => {
     expect(faults).toEqual([]);
   });
 
+  it('item 25: that has the id of an earlier answer is a call of its own, in the history too', async () => {
+    const work = { id: 'r1', name: 'work', input: { n: 5, turns: 0 } };
+    stage.upstream.answer(calling({ id: 'r1', name: 'read', input: {} }), calling(work), WHOLE);
+
+    const { done, faults } = await stage.say('go');
+
+    expect(stage.bench.effects).toEqual(['read r1', 'work r1_2']);
+    expect(resultsIn(3)).toMatchObject([
+      { tool_use_id: 'r1', content: 'read' },
+      { tool_use_id: 'r1_2', content: '5' },
+    ]);
+    expect(stage.upstream.refusals).toEqual([]);
+    expect(done.status).toBe('completed');
+    expect(faults).toEqual([]);
+  });
+
+  it('item 25: that has the id of an answer which a summary stands for is a call of its own', async () => {
+    const answers: StrictAnswer[] = [
+      calling({ id: 'q1', name: 'read', input: {} }),
+      {
+        status: 400,
+        error: { type: 'invalid_request_error', message: 'prompt is too long: 2 tokens > 1 maximum' },
+      },
+      calling({ id: 'q1', name: 'work', input: { n: 5, turns: 0 } }),
+      WHOLE,
+    ];
+    stage.upstream.answer(({ body }) =>
+      /write a summary/i.test(JSON.stringify(body.messages.at(-1)))
+        ? { sse: textReply(['SUMMARY']) }
+        : (answers.shift() ?? WHOLE),
+    );
+
+    const { done, faults } = await stage.say('go');
+
+    expect(stage.bench.effects).toEqual(['read q1', expect.stringMatching(/^work q1_cmp_/)]);
+    expect(stage.upstream.refusals).toEqual([]);
+    expect(done.status).toBe('completed');
+    expect(faults).toEqual([]);
+  });
+
+  it('item 24: whose name or id the API would refuse is answered as unknown, and goes back sendable', async () => {
+    stage.upstream.answer(
+      calling({ id: 'a b', name: 're ad', input: {} }, { id: '', name: 'read', input: {} }),
+      WHOLE,
+    );
+
+    const { done, faults } = await stage.say('go');
+
+    expect(stage.bench.effects).toEqual(['read call']);
+    const sent = stage.upstream.calls[1]!.body.messages.flatMap(blocksOf);
+    expect(sent.filter(({ type }) => type === 'tool_use')).toMatchObject([
+      { id: 'a_b', name: expect.stringMatching(/^no-such-tool_re_ad_[0-9a-f]{8}$/) },
+      { id: 'call', name: 'read' },
+    ]);
+    expect(resultsIn(2)).toMatchObject([{ tool_use_id: 'a_b', is_error: true }, { tool_use_id: 'call' }]);
+    expect(stage.upstream.refusals).toEqual([]);
+    expect(done.status).toBe('completed');
+    expect(faults).toEqual([]);
+  });
+
   it('item 26: that throws, or takes too long and is aborted, is answered, and the run goes on', async () => {
     stage.upstream.answer(
       calling({ id: 'x1', name: 'fail', input: {} }, { id: 'x2', name: 'hang', input: {} }),
@@ -175,7 +235,7 @@ describe('a tool call', () => {
     expect(resultsIn(2).map((result) => result['tool_use_id'])).toEqual(calls.map(({ id }) => id));
   });
 
-  it('item 47: made five times with the same arguments and the same result ends the run', async () => {
+  it('item 47: made again and again with the same arguments and the same result ends the run', async () => {
     let calls = 0;
     stage.upstream.answer(() => calling({ id: `l${(calls += 1)}`, name: 'read', input: { path: 'a' } }));
 

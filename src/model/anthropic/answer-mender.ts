@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { ContentBlock, ModelEvent, ModelRequest } from '../language-model.js';
 import { estimateTokens } from '../estimate-tokens.js';
 import { CallIds } from './call-ids.js';
@@ -6,21 +7,26 @@ import type { Profile } from './profiles.js';
 /** Rough length of a token in characters of English text. */
 const CHARACTERS_A_TOKEN = 4;
 
+/** What the API takes as the name of a call in a history. */
+const SENDABLE_NAME = /^[a-zA-Z0-9_-]{1,128}$/;
+/** Characters of a name that is not sendable which people still see. */
+const READABLE = 32;
+
 /**
- * Makes up for what a server leaves out of one answer: ids that are unique, and usage. Where ids are unique by
- * contract, a second call of the same id is the first one told twice, and is not handed on as a block: a history
- * with both would be refused for ever.
+ * Makes up for what a server gets wrong in one answer, and for what it leaves out: ids and names of calls that can go
+ * back, each id once in its conversation, and usage. Where ids are unique by contract, a second call of the same id
+ * in the answer is the first one told twice, and is not handed on as a block.
  */
 export class AnswerMender {
-  private readonly ids: CallIds | undefined;
-  private readonly called = new Set<unknown>();
+  private readonly ids: CallIds;
+  private readonly called = new Set<string>();
   private received = 0;
 
   constructor(
     private readonly request: ModelRequest,
     private readonly profile: Profile,
   ) {
-    this.ids = profile.idsMayRepeat ? new CallIds(request.messages, request.callSuffix) : undefined;
+    this.ids = new CallIds(request.messages, request.callSuffix);
   }
 
   mend(event: ModelEvent): ModelEvent {
@@ -30,8 +36,9 @@ export class AnswerMender {
         this.received += event.text.length;
         return event;
       case 'block':
-        if (this.ids !== undefined) return { ...event, content: this.named(event.content, this.ids) };
-        return this.isRepeated(event.content) ? { type: 'unknown', raw: event.content } : event;
+        if (this.isToldTwice(event.content)) return { type: 'unknown', raw: event.content };
+        this.measure(event.content);
+        return { ...event, content: this.named(this.ids.unique(event.content)) };
       case 'stop': {
         const { input_tokens, output_tokens, cache_read_input_tokens } = event.usage;
         const isTold = input_tokens + output_tokens + cache_read_input_tokens > 0;
@@ -42,16 +49,33 @@ export class AnswerMender {
     }
   }
 
-  private named(content: ContentBlock, ids: CallIds): ContentBlock {
-    if (content.input !== undefined) this.received += JSON.stringify(content.input).length;
-    return ids.unique(content);
+  /** What has no id is not told twice. */
+  private isToldTwice({ type, id }: ContentBlock): boolean {
+    if (this.profile.idsMayRepeat || type !== 'tool_use' || typeof id !== 'string' || id === '') return false;
+    const isTwice = this.called.has(id);
+    this.called.add(id);
+    return isTwice;
   }
 
-  private isRepeated({ type, id }: ContentBlock): boolean {
-    if (type !== 'tool_use') return false;
-    const isRepeated = this.called.has(id);
-    this.called.add(id);
-    return isRepeated;
+  private measure({ input }: ContentBlock): void {
+    if (this.profile.usageMayBeMissing && input !== undefined) this.received += JSON.stringify(input).length;
+  }
+
+  /** A name that cannot go back is that of no tool, and becomes one that no tool has: a guess is never called. */
+  private named(block: ContentBlock): ContentBlock {
+    const { type, name } = block;
+    if (type !== 'tool_use' || (typeof name === 'string' && SENDABLE_NAME.test(name))) return block;
+    const told = typeof name === 'string' ? name : '';
+    const readable = told.replace(/[^a-zA-Z0-9_-]+/g, '_').slice(0, READABLE);
+    const hash = createHash('sha256').update(told).digest('hex').slice(0, 8);
+    const made = `no-such-tool_${readable}_${hash}`;
+    let free = made;
+    for (let number = 2; this.isTool(free); number += 1) free = `${made}_${number}`;
+    return { ...block, name: free };
+  }
+
+  private isTool(name: string): boolean {
+    return this.request.tools.some((tool) => tool.name === name);
   }
 
   private estimated(event: ModelEvent & { type: 'stop' }): ModelEvent {

@@ -35,6 +35,23 @@ describe('CallIds', () => {
     ]);
   });
 
+  it('makes ids sendable, each its own', () => {
+    expect(idsOf([said('a_b')], 'a b', 'ü/é', 'ok-1')).toEqual(['a_b_2', '_', 'ok-1']);
+  });
+
+  it('makes no id longer than what servers behind a gateway take', () => {
+    const told = 'x'.repeat(70);
+    const summarised = new CallIds([], 'cmp1');
+
+    expect(idsOf([said(told)], told)).toEqual([`${'x'.repeat(62)}_2`]);
+    expect(summarised.unique(call(told)).id).toBe(`${'x'.repeat(59)}_cmp1`);
+    expect(summarised.unique(call(`${told}y`)).id).toBe(`${'x'.repeat(57)}_cmp1_2`);
+  });
+
+  it('leaves an id alone that is long, but the only one', () => {
+    expect(idsOf([], 'x'.repeat(70))).toEqual(['x'.repeat(70)]);
+  });
+
   it('looks at calls only', () => {
     const unique = new CallIds([said('a')]);
     const block = { type: 'server_tool_use', id: 'a' };

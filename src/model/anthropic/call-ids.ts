@@ -1,9 +1,14 @@
 import type { ContentBlock, ModelMessage } from '../language-model.js';
 
+/** What the API takes as an id. */
+const SENDABLE = /^[a-zA-Z0-9_-]+$/;
+/** The longest id that is made here: some services behind gateways take no longer ones. */
+const MAX_MADE = 64;
+
 /**
- * Gives the tool calls of one answer ids that are unique in their conversation: servers that count from 0 in
- * each answer would make two calls one. The same answer to the same history gets the same ids; results go back
- * under the id that stands here.
+ * Gives the tool calls of one answer ids that the API takes and that are unique in their conversation: two calls of
+ * one id would be one, and a history with both is refused for ever. The same answer to the same history gets the
+ * same ids; results go back under the id that stands here.
  */
 export class CallIds {
   private readonly taken = new Set<string>();
@@ -19,10 +24,10 @@ export class CallIds {
   /** The block with an id of its own; what is no call stays as it is. */
   unique(block: ContentBlock): ContentBlock {
     if (!isCall(block)) return block;
-    const named = typeof block.id === 'string' && block.id !== '' ? block.id : 'call';
-    const told = this.suffix === undefined ? named : `${named}_${this.suffix}`;
-    let id = told;
-    for (let number = 2; this.taken.has(id); number += 1) id = `${told}_${number}`;
+    const told = sendable(block.id);
+    const suffixes = this.suffix === undefined ? [] : [this.suffix];
+    let id = joined(told, suffixes);
+    for (let number = 2; this.taken.has(id); number += 1) id = joined(told, [...suffixes, number]);
     this.taken.add(id);
     return id === block.id ? block : { ...block, id };
   }
@@ -34,4 +39,15 @@ export class CallIds {
 
 function isCall({ type }: ContentBlock): boolean {
   return type === 'tool_use';
+}
+
+function sendable(id: unknown): string {
+  if (typeof id !== 'string' || id === '') return 'call';
+  return SENDABLE.test(id) ? id : id.replace(/[^a-zA-Z0-9_-]+/g, '_').slice(0, MAX_MADE);
+}
+
+function joined(told: string, suffixes: readonly (string | number)[]): string {
+  if (suffixes.length === 0) return told;
+  const end = suffixes.map((suffix) => `_${suffix}`).join('');
+  return told.slice(0, MAX_MADE - end.length) + end;
 }

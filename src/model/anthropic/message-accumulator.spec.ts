@@ -29,6 +29,7 @@ const USED = {
 };
 const BEGUN = { ...USED, output_tokens: 1 };
 const START: ModelEvent = { type: 'start', model: 'claude-x', usage: BEGUN, messageId: 'msg_1' };
+const TOLD: ModelEvent = { type: 'usage', usage: USED };
 const STOP: ModelEvent = { type: 'stop', stopReason: 'end_turn', usage: USED, unfinished: false };
 
 const BEGIN = `event: message_start
@@ -60,6 +61,7 @@ const STORIES: Story[] = [
       { type: 'text', block: 0, text: 'Grüße, ' },
       { type: 'text', block: 0, text: '世界 🌍' },
       { type: 'block', block: 0, content: { type: 'text', text: '' } },
+      TOLD,
       STOP,
     ],
   },
@@ -71,7 +73,7 @@ const STORIES: Story[] = [
       'event: ping\r\ndata:\r\n\r\n',
       END.replaceAll('\n', '\r\n'),
     ].join(''),
-    events: [START, STOP],
+    events: [START, TOLD, STOP],
   },
   {
     title: 'takes text that stands on the start of its block as text',
@@ -85,6 +87,7 @@ const STORIES: Story[] = [
       { type: 'text', block: 0, text: 'Hi' },
       { type: 'text', block: 0, text: ' you' },
       { type: 'block', block: 0, content: { type: 'text', text: '' } },
+      TOLD,
       STOP,
     ],
   },
@@ -106,6 +109,7 @@ const STORIES: Story[] = [
         block: 0,
         content: { type: 'tool_use', id: 'toolu_1', name: 'add', input: { a: 1, b: 'ü' } },
       },
+      TOLD,
       { type: 'stop', stopReason: 'tool_use', usage: USED, unfinished: false },
     ],
   },
@@ -122,6 +126,7 @@ const STORIES: Story[] = [
       START,
       { type: 'block', block: 0, content: { type: 'tool_use', id: 'toolu_1', name: 'now', input: {} } },
       { type: 'block', block: 1, content: { type: 'tool_use', id: 'toolu_2', name: 'now', input: {} } },
+      TOLD,
       STOP,
     ],
   },
@@ -134,6 +139,7 @@ const STORIES: Story[] = [
     events: [
       START,
       { type: 'block', block: 0, content: { type: 'tool_use', id: 'toolu_1', name: 'add', input: { a: 1 } } },
+      TOLD,
       STOP,
     ],
   },
@@ -159,6 +165,7 @@ const STORIES: Story[] = [
         block: 1,
         content: { type: 'tool_use', id: 'toolu_2', name: 'add', input: { INVALID_JSON: '[1]' } },
       },
+      TOLD,
       STOP,
     ],
   },
@@ -176,6 +183,7 @@ const STORIES: Story[] = [
         block: 0,
         content: { type: 'tool_use', id: 'toolu_1', name: 'add', input: { a: ['x\ufffd', '😀'] } },
       },
+      TOLD,
       STOP,
     ],
   },
@@ -187,7 +195,7 @@ const STORIES: Story[] = [
       '{"type":"message_delta","delta":{"stop_reason":"max_tokens"},"usage":{"output_tokens":3}}',
       '{"type":"message_stop"}',
     )}`,
-    events: [START, { type: 'stop', stopReason: 'max_tokens', usage: USED, unfinished: true }],
+    events: [START, TOLD, { type: 'stop', stopReason: 'max_tokens', usage: USED, unfinished: true }],
   },
   {
     title: 'says unfinished as well when the cut tool call was closed',
@@ -205,6 +213,7 @@ const STORIES: Story[] = [
         block: 0,
         content: { type: 'tool_use', id: 'toolu_1', name: 'add', input: { INVALID_JSON: '{"a":' } },
       },
+      TOLD,
       { type: 'stop', stopReason: 'max_tokens', usage: USED, unfinished: true },
     ],
   },
@@ -219,6 +228,7 @@ const STORIES: Story[] = [
     events: [
       START,
       { type: 'text', block: 0, text: 'Half' },
+      TOLD,
       { type: 'block', block: 0, content: { type: 'text', text: '' } },
       { type: 'stop', stopReason: 'max_tokens', usage: USED, unfinished: false },
     ],
@@ -270,6 +280,7 @@ const STORIES: Story[] = [
         block: 1,
         content: { type: 'thinking', thinking: 'So two it is', signature: 'Eq+/==' },
       },
+      TOLD,
       STOP,
     ],
   },
@@ -289,6 +300,7 @@ const STORIES: Story[] = [
         block: 1,
         content: { type: 'web_search_tool_result', tool_use_id: 'srv_1', content: [{ url: 'u' }] },
       },
+      TOLD,
       STOP,
     ],
   },
@@ -309,6 +321,7 @@ const STORIES: Story[] = [
         block: 0,
         content: { type: 'text', text: '', citations: [{ url: 'a' }, { url: 'b' }] },
       },
+      TOLD,
       STOP,
     ],
   },
@@ -319,7 +332,12 @@ const STORIES: Story[] = [
       '{"type":"content_block_delta","index":0,"delta":{"type":"compaction_delta","content":"Summary"}}',
       '{"type":"content_block_stop","index":0}',
     )}${END}`,
-    events: [START, { type: 'block', block: 0, content: { type: 'compaction', content: 'Summary' } }, STOP],
+    events: [
+      START,
+      { type: 'block', block: 0, content: { type: 'compaction', content: 'Summary' } },
+      TOLD,
+      STOP,
+    ],
   },
   {
     title: 'hands events and deltas it does not know on as they came, and keeps blocks it does not know',
@@ -337,6 +355,7 @@ const STORIES: Story[] = [
         raw: { type: 'content_block_delta', index: 0, delta: { type: 'depth_delta', depth: 4 } },
       },
       { type: 'block', block: 0, content: { type: 'hologram', depth: 3 } },
+      TOLD,
       STOP,
     ],
   },
@@ -403,6 +422,7 @@ const STORIES: Story[] = [
         block: 1,
         content: { type: 'tool_use', id: 'toolu_2', name: 'find', input: { id: '12345678901234567890' } },
       },
+      TOLD,
       STOP,
     ],
   },
@@ -426,6 +446,24 @@ const STORIES: Story[] = [
         },
       },
       {
+        type: 'usage',
+        usage: {
+          input_tokens: 320032,
+          output_tokens: 40,
+          cache_read_input_tokens: 6289,
+          cache_creation_input_tokens: 9,
+        },
+      },
+      {
+        type: 'usage',
+        usage: {
+          input_tokens: 320032,
+          output_tokens: 50,
+          cache_read_input_tokens: 6289,
+          cache_creation_input_tokens: 9,
+        },
+      },
+      {
         type: 'stop',
         stopReason: 'end_turn',
         usage: {
@@ -437,6 +475,23 @@ const STORIES: Story[] = [
         unfinished: false,
       },
     ],
+  },
+  {
+    title: 'tells usage as soon as it is told, also where the answer breaks off then',
+    wire: `${BEGIN}${lines(
+      '{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":3}}',
+    )}`,
+    events: [START, TOLD],
+    failure: 'model_stream_truncated',
+  },
+  {
+    title: 'tells usage before an error that follows it',
+    wire: `${BEGIN}${lines(
+      '{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":3}}',
+      '{"type":"error","error":{"type":"overloaded_error","message":"Busy"}}',
+    )}`,
+    events: [START, TOLD],
+    failure: 'overloaded_error',
   },
   {
     title: 'calls a stop without a reason unknown, and needs no usage',
@@ -457,7 +512,7 @@ const STORIES: Story[] = [
   {
     title: 'ignores what follows message_stop',
     wire: `${BEGIN}${END}${BEGIN}data: {broken\n\n`,
-    events: [START, STOP],
+    events: [START, TOLD, STOP],
   },
   {
     title: 'refuses a second message after handing out what came before it',

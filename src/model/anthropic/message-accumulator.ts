@@ -93,6 +93,7 @@ export class MessageAccumulator {
   private changeMessage(event: Json): void {
     if (!this.started) throw protocolError('The model ended a message that had not begun.');
     this.usage.read(event.usage);
+    if (isRecord(event.usage)) this.emit({ type: 'usage', usage: this.usage.sum });
     if (isRecord(event.delta)) this.readStop(event.delta);
   }
 

@@ -8,7 +8,7 @@ export interface Profile {
   effort: boolean;
   /** How the key goes: `Authorization: Bearer`, or `x-api-key` with the API version of 2023. */
   credentials: 'bearer' | 'x-api-key';
-  /** Ids of tool calls are unique within one answer only. */
+  /** Calls of one answer may have the same id. Where not, the second is the first told twice. */
   idsMayRepeat: boolean;
   /** Tokens may not be told; they are estimated then. */
   usageMayBeMissing: boolean;

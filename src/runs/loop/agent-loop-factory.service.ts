@@ -76,6 +76,7 @@ export class AgentLoopFactory {
         maxTurns: runs.MAX_TURNS,
         toolTimeoutMs: runs.TOOL_TIMEOUT_MS,
         maxTokens: models.MAX_TOKENS,
+        maxRepeats: runs.MAX_REPEATED_CALLS,
         callTimeoutMs: runs.MODEL_CALL_TIMEOUT_MS,
         compactAt: runs.COMPACT_AT_TOKENS ?? null,
       },

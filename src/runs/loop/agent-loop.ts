@@ -136,12 +136,12 @@ export class AgentLoop {
       maxTokens: Math.min(limits.maxTokens, profile.limits?.maxTokens ?? Infinity),
       effort: profile.effort,
     });
-    const { compactAt, callTimeoutMs } = limits;
+    const { compactAt, callTimeoutMs, maxRepeats } = limits;
     const compactor = new Compactor(model, prompt, { compactAt, callTimeoutMs, delay, random });
     const maxTurns = Math.min(limits.maxTurns, profile.limits?.maxTurns ?? Infinity);
     const saveFrame = (on: Queryable): Promise<void> => frames.save(on, run.id, frame);
     const dependencies = { conversation, prompt, compactor, messages, model, writer, signal, saveFrame };
-    return new ModelStep(run.turns, { ...dependencies, maxTurns, callTimeoutMs, delay, random });
+    return new ModelStep(run.turns, { ...dependencies, maxTurns, maxRepeats, callTimeoutMs, delay, random });
   }
 
   /** An attempt that goes on with a run asks as those before it did: what the model signed holds for that alone. */

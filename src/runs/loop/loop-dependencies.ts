@@ -43,6 +43,8 @@ export interface LoopDependencies {
 export interface LoopLimits {
   maxTurns: number;
   maxTokens: number;
+  /** How often in a row the same calls may have the same results before a run counts as going in circles. */
+  maxRepeats: number;
   toolTimeoutMs: number;
   callTimeoutMs: number;
   /** Length of a prompt, in tokens, from which on it is summarised; null: by what the model can take. */

@@ -24,6 +24,7 @@ export interface ModelStepDependencies extends Omit<TurnDependencies, 'savePart'
   messages: Pick<MessageRepository, 'savePart'>;
   writer: LogWriter;
   maxTurns: number;
+  maxRepeats: number;
   /** Stores what the model is asked with, for who takes over a run that goes on after an answer. */
   saveFrame(on: Queryable): Promise<void>;
 }
@@ -45,7 +46,7 @@ export class ModelStep {
 
   /** @throws RunStop when it was stopped in mid-answer, whose text is kept; ModelError, AppError when it failed. */
   async execute(): Promise<void> {
-    const { conversation, prompt, compactor, signal, maxTurns } = this.dependencies;
+    const { conversation, prompt, compactor, signal, maxTurns, maxRepeats } = this.dependencies;
     if (this.turns >= maxTurns) {
       throw new AppError(
         'max_turns',
@@ -53,7 +54,7 @@ export class ModelStep {
       );
     }
     const history = await conversation.history();
-    const reason = reasonToEnd(history.messages);
+    const reason = reasonToEnd(history.messages, maxRepeats);
     if (reason !== undefined) throw reason;
     const request = prompt.request(history);
     if (!this.isSummarised && compactor.isDue(request, history) && (await this.compact(history, false)))

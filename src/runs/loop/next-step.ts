@@ -31,8 +31,6 @@ function toolUses(content: readonly ContentBlock[]): ToolUse[] {
     .map((block) => ({ id: String(block['id']), name: String(block['name']), args: block['input'] ?? {} }));
 }
 
-/** How often in a row the same calls may have the same results before a run counts as going in circles. */
-const MAX_REPEATS = 5;
 /** Answers in a row whose arguments were no JSON. */
 const MAX_INVALID = 3;
 
@@ -40,7 +38,7 @@ const MAX_INVALID = 3;
  * Why a run must not ask its model again, seen from what was said last; undefined when it may. What earlier runs did
  * does not count: the user may ask for the same again, and for anything after a run that went in circles.
  */
-export function reasonToEnd(messages: readonly Message[]): AppError | undefined {
+export function reasonToEnd(messages: readonly Message[], maxRepeats: number): AppError | undefined {
   const current = messages.at(-1)?.runNumber;
   const rounds = toolRounds(messages.filter(({ runNumber }) => runNumber === current));
   if (lastAlike(rounds, (round) => round.some(({ isInvalid }) => isInvalid)) >= MAX_INVALID) {
@@ -48,8 +46,8 @@ export function reasonToEnd(messages: readonly Message[]): AppError | undefined 
     return new AppError('invalid_calls', text);
   }
   const last = keyOf(rounds.at(-1) ?? []);
-  if (last !== '' && lastAlike(rounds, (round) => keyOf(round) === last) >= MAX_REPEATS) {
-    const text = `The model made the same calls ${MAX_REPEATS} times in a row, with the same results.`;
+  if (last !== '' && lastAlike(rounds, (round) => keyOf(round) === last) >= maxRepeats) {
+    const text = `The model made the same calls ${maxRepeats} times in a row, with the same results.`;
     return new AppError('repeated_calls', text);
   }
   return undefined;

@@ -198,6 +198,7 @@ export class RunBench {
       limits: {
         maxTurns: 50,
         maxTokens: 1000,
+        maxRepeats: 5,
         toolTimeoutMs: 60_000,
         callTimeoutMs: 60_000,
         compactAt: null,
