@@ -1,3 +1,5 @@
+import { availableParallelism } from 'node:os';
+
 /** What needs a server, a browser or a build of its own has its own script. */
 const ELSEWHERE = ['browser', 'chaos', 'documents', 'faults'].map((folder) => `<rootDir>/test/${folder}/`);
 const NEEDS_POSTGRES = process.env.TEST_DATABASE_URL
@@ -14,8 +16,9 @@ export default {
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
   transform: { '^.+\\.ts$': '@swc/jest' },
   testEnvironment: 'node',
-  // Every core: most specs wait more than they work, and with two cores Jest would take one.
-  maxWorkers: '100%',
+  // More than cores: specs wait as well as work. With two cores Jest would take one by itself, and above 100 %
+  // it takes a percentage for a number.
+  maxWorkers: Math.ceil(availableParallelism() * 1.5),
   testTimeout: 20000,
   injectGlobals: false,
 };

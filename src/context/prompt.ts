@@ -34,7 +34,12 @@ const GO_ON = 'Go on with the task where the summary ends.';
 
 /** Makes requests of a conversation. History is only ever appended to; what the model signed goes back as it came. */
 export class Prompt {
-  constructor(private readonly frame: Frame) {}
+  private readonly frameHash: string;
+
+  constructor(private readonly frame: Frame) {
+    const { model, system, tools } = frame;
+    this.frameHash = hash(JSON.stringify([model, system, tools]));
+  }
 
   request(history: History): ModelRequest {
     const { effort, ...frame } = this.frame;
@@ -49,11 +54,7 @@ export class Prompt {
 
   /** Names everything that stands before the messages of a history: what the model signed holds for this alone. */
   prefixHash({ compaction }: History): string {
-    const { model, system, tools } = this.frame;
-    return createHash('sha256')
-      .update(JSON.stringify([model, system, tools, compaction?.id ?? null]))
-      .digest('base64url')
-      .slice(0, 16);
+    return compaction === undefined ? this.frameHash : hash(`${this.frameHash} ${compaction.id}`);
   }
 
   private messages(history: History): ModelMessage[] {
@@ -67,6 +68,10 @@ export class Prompt {
     const sendable = said.filter(({ content }) => content.length > 0);
     return compaction === undefined ? sendable : afterSummary(compaction.summary, sendable);
   }
+}
+
+function hash(text: string): string {
+  return createHash('sha256').update(text).digest('base64url').slice(0, 16);
 }
 
 /**

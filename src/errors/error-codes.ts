@@ -12,7 +12,7 @@ export const ERROR_CODES = {
   not_found: { status: 404, title: 'There is no such thing' },
   method_not_allowed: { status: 405, title: 'The method is not known here' },
   not_acceptable: { status: 406, title: 'The stream is sent as text/event-stream only' },
-  conflict: { status: 409, title: 'It exists already' },
+  conflict: { status: 409, title: 'This conflicts with the present state' },
   session_busy: { status: 409, title: 'The session has an active run' },
   approval_expired: { status: 410, title: 'The time to decide is over' },
   payload_too_large: { status: 413, title: 'The body is too large' },

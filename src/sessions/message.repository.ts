@@ -190,7 +190,7 @@ export class MessageRepository {
       .updateTable('messages')
       .set({ stop_reason: why })
       .where('run_id', '=', runId)
-      .where(({ not, exists }) => not(exists(isAnswered)))
+      .where((is) => is.not(is.exists(isAnswered)))
       .execute();
   }
 

@@ -7,6 +7,7 @@ import { textReply } from '../../../test/support/anthropic/anthropic-sse.js';
 import { Api } from '../../../test/support/api.js';
 import { type RunningApp, startApp } from '../../../test/support/app.js';
 import { FakeUpstream } from '../../../test/support/fake-upstream.js';
+import type { SseStream } from '../../../test/support/sse-client.js';
 import { upstreamEnv } from '../../../test/support/test-env.js';
 import { until, within } from '../../../test/support/until.js';
 import { openSocket, type UpgradeRefused } from '../../../test/support/ws-client.js';
@@ -54,6 +55,13 @@ afterEach(async () => {
   await upstream?.stop();
 });
 
+function expectOnlyRetry({ status, blocks, parser }: SseStream): void {
+  expect([status, blocks, parser.whole, parser.problems]).toEqual([200, [], true, []]);
+  expect(parser.retries).toHaveLength(1);
+  expect(parser.retries[0]).toBeGreaterThanOrEqual(1_000);
+  expect(parser.retries[0]).toBeLessThanOrEqual(5_000);
+}
+
 describe('while the server drains', () => {
   it('open streams end after a whole event, and who comes now gets what is there, and when to come back', async () => {
     await ada.post(session, 'hello');
@@ -72,13 +80,17 @@ describe('while the server drains', () => {
     const rest = await ada.read({ session_id: session }, { lastEventId: open.events[1]!.id }, 2_000);
     expect(rest.events).toEqual(open.events.slice(2));
     const none = await ada.read({ session_id: session }, { lastEventId: open.events.at(-1)!.id }, 2_000);
-    expect([none.status, none.bytes <= 1, none.parser.whole]).toEqual([200, true, true]);
+    expectOnlyRetry(none);
   });
 
-  it('who comes to a session without runs is sent away in peace', async () => {
+  it('who waits for the first run of a session is told when to come back, and so is who comes now', async () => {
+    const waiting = await ada.open({ session_id: session });
+
     inside.shutdown.begin();
-    const stream = await ada.read({ session_id: session, follow: 'true' }, {}, 2_000);
-    expect([stream.status, stream.blocks, await stream.ended]).toEqual([200, [], 'end']);
+
+    expect(await within(2_000, 'the end of the stream', waiting.ended)).toBe('end');
+    expectOnlyRetry(waiting);
+    expectOnlyRetry(await ada.read({ session_id: session, follow: 'true' }, {}, 2_000));
   });
 
   it('nothing is started, and every refusal says when to try again', async () => {

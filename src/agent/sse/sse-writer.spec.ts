@@ -219,12 +219,28 @@ describe('a viewer that reads', () => {
     );
   });
 
-  it('whose stream ends before its first event gets nothing: a part of a block is none', async () => {
+  it('whose stream ends before its first event is told when to come back, and gets no block', async () => {
     const response = await responseTo('1.0');
 
     await writeEvents(response, listed(), new AbortController().signal, newWheel());
 
-    expect(await bodyOf(response)).toBe('');
+    expect(await bodyOf(response)).toMatch(/^retry: (1\d{3}|2000)\n$/);
+  });
+
+  it('is told when to come back also when the server leaves while it waits for its first event', async () => {
+    const response = await responseTo('1.0');
+    const leaving = new AbortController();
+    async function* batches(): AsyncGenerator<ViewBatch, void> {
+      await once(leaving.signal, 'abort');
+      yield [page(1, 'a')];
+    }
+    const writing = writeEvents(response, batches(), leaving.signal, newWheel());
+    silence(40);
+
+    leaving.abort();
+    await writing;
+
+    expect(await bodyOf(response)).toMatch(/^(: hb\n){2}retry: (1\d{3}|2000)\n$/);
   });
 
   it('spreads the time after which it comes back', async () => {

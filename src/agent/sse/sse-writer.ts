@@ -18,7 +18,8 @@ export const STREAM_HEADERS = {
 /**
  * Writes a viewer's batches to a response whose headers are out. The next batch is taken only when the socket has
  * room for it, so a viewer that does not read costs its cursor and the socket's buffer. One that takes nothing for
- * three heartbeats although something waits for it is cut, also when its last batch is written.
+ * three heartbeats although something waits for it is cut, also when its last batch is written. The time after which
+ * to come back is said once: with the first event, or alone at the end when there was none.
  * @returns when the batches end or `signal` is aborted; it never throws for a viewer that left.
  */
 export async function writeEvents(
@@ -44,6 +45,8 @@ export async function writeEvents(
     }
   } finally {
     isWritten = true;
+    // One that waits for its first event shall know as well when to come back; this line needs no block to count.
+    if (retry !== undefined && !response.destroyed && !response.writableEnded) response.write(retry);
     if (response.writableLength === 0) beating.remove();
     else response.once('close', () => beating.remove());
   }

@@ -30,6 +30,8 @@ export type LoopResult = 'over' | 'parked' | 'moved' | 'lost' | 'full';
 /** One attempt of a run, from its claim to `done`, or to the point where another process goes on. */
 export class AgentLoop {
   private shown: Shown = nothingShown();
+  /** Whether it is known what earlier attempts have shown: without that nothing may be shown or ended. */
+  private isShownKnown = false;
   private tools: ToolSet;
   private thinking: ModelStep | undefined;
   private readonly profile: AgentProfile | AppError;
@@ -77,6 +79,7 @@ export class AgentLoop {
     try {
       if (await this.ending.settleIfDone()) return 'over';
       this.shown = await readShown(this.dependencies.log, this.run);
+      this.isShownKnown = true;
     } catch (cause) {
       return this.stop(cause);
     }
@@ -85,6 +88,7 @@ export class AgentLoop {
 
   private async announce(): Promise<void> {
     const isAnew = this.writer.lastSeq === 0 && this.run.checkpointSeq > 0;
+    this.isShownKnown = isAnew;
     if (isAnew) await this.rebuildLog();
     else await this.takeOver();
   }
@@ -102,6 +106,7 @@ export class AgentLoop {
   /** Takes back half a turn of an earlier attempt and tells viewers who works now. */
   private async takeOver(): Promise<void> {
     this.shown = await readShown(this.dependencies.log, this.run);
+    this.isShownKnown = true;
     if (this.shown.resetAfter !== undefined) {
       const data = { after: this.shown.resetAfter, reason: 'taken_over' };
       await this.writer.append({ type: 'reset', data });
@@ -245,11 +250,12 @@ export class AgentLoop {
 
   private async stop(error: unknown): Promise<LoopResult> {
     const stop = this.signal.aborted ? stopOf(this.signal) : error;
+    const isBlind = !this.isShownKnown && hasCode(error, 'unavailable');
     try {
       if (stop instanceof RunStop && stop.kind === 'shutdown') return 'moved';
       if (this.writer.refused.aborted) throw this.writer.refused.reason;
-      if (hasCode(stop, 'unavailable')) return 'moved';
       if (hasCode(stop, 'fenced') || (stop instanceof RunStop && stop.kind === 'lost')) return 'lost';
+      if (isBlind || hasCode(stop, 'unavailable')) return 'moved';
       await this.dependencies.subAgents.endAll(this.run.id);
       await this.answerOpenCalls();
       await this.ending.stop(stop, this.model.spent);

@@ -268,10 +268,10 @@ describe('reasoning', () => {
   });
 });
 
-describe('a message that the provider refuses', () => {
-  const refused = () =>
-    new ModelError('invalid_request_error', 'Could not process image', { retryable: false });
+const refused = () =>
+  new ModelError('invalid_request_error', 'Could not process image', { retryable: false });
 
+describe('a message that the provider refuses', () => {
   it('stays in the conversation, and is not sent again with the next one', async () => {
     const first = await play([saying(['Hi.'])], { content: 'hello' });
     const sessionId = first.run.sessionId;

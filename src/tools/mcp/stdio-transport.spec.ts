@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { ConnectionBench } from '../../../test/support/mcp/connection-bench.js';
@@ -11,16 +12,24 @@ afterEach(async () => {
   for (const end of ends.splice(0).toReversed()) await end();
 });
 
-async function connect(behaviour = 'well', config: object = {}): Promise<ConnectionBench> {
-  const bench = new ConnectionBench({ command: process.execPath, args: [SCRIPT, behaviour], ...config });
+async function connect(
+  behaviour = 'well',
+  config: object = {},
+  times: { graceMs?: number } = {},
+): Promise<ConnectionBench> {
+  const command = { command: process.execPath, args: [SCRIPT, behaviour], ...config };
+  const bench = new ConnectionBench(command, times);
   ends.push(() => bench.connection.close());
   await bench.start();
   return bench;
 }
 
+/** One that has died is dead, however long the machine's first process takes to bury it. */
 function isAlive(pid: number): boolean {
   try {
-    return process.kill(pid, 0);
+    process.kill(pid, 0);
+    const status = existsSync('/proc/self/stat') ? readFileSync(`/proc/${pid}/stat`, 'utf8') : '';
+    return !/\) [XZ] /.test(status);
   } catch {
     return false;
   }
@@ -79,7 +88,8 @@ describe('A tool server as a child process', () => {
   });
 
   it.each(['well', 'stubborn'])('is gone after the end (%s), with what it has started', async (behaviour) => {
-    const bench = await connect(behaviour);
+    // Neither ends with its input: the one for its child, the other at nothing but SIGKILL.
+    const bench = await connect(behaviour, {}, { graceMs: 100 });
     const pids = [await identity(bench), Number(await bench.call('child'))];
     expect(pids.map(isAlive)).toEqual([true, true]);
     await bench.connection.close();

@@ -38,7 +38,7 @@ export class StdioTransport implements Transport {
   constructor(
     private readonly endpoint: StdioEndpoint,
     private readonly hear: (line: string) => void,
-    private readonly times: StdioTimes = { graceMs: 1_000 },
+    private readonly times: StdioTimes,
   ) {}
 
   get pid(): number | null {

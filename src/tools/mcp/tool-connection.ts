@@ -5,6 +5,7 @@ import { hasCode } from '../../errors/app-error.js';
 import { ToolError } from '../tool-error.js';
 import { Bell } from './bell.js';
 import { callFailure } from './call-failure.js';
+import type { StdioTimes } from './stdio-transport.js';
 import { readDefinitions, type ToolDefinition } from './tool-definition.js';
 import { toolResult } from './tool-result.js';
 import type { ToolServer } from './tool-servers.js';
@@ -19,7 +20,7 @@ export interface ConnectionPorts {
   log(level: 'log' | 'warn', message: string): void;
 }
 
-export interface ConnectionTimes {
+export interface ConnectionTimes extends StdioTimes {
   /** Between two looks at the list of a server that says nothing of changes. */
   refreshMs: number;
   /** The first pause before it is tried again; each further one is twice as long. */
@@ -27,7 +28,7 @@ export interface ConnectionTimes {
   mostPauseMs: number;
 }
 
-const TIMES: ConnectionTimes = { refreshMs: 30_000, firstPauseMs: 500, mostPauseMs: 60_000 };
+const TIMES: ConnectionTimes = { refreshMs: 30_000, firstPauseMs: 500, mostPauseMs: 60_000, graceMs: 1_000 };
 /** Between two looks, however often a server says that something has changed. */
 const REST_MS = 1_000;
 /** A server that lasted so long is not one that fails at its start. */
@@ -133,7 +134,7 @@ export class ToolConnection {
     let session: ToolSession | undefined;
     const lost = new AbortController();
     try {
-      session = await openSession(this.server, this.listener, this.closing.signal);
+      session = await openSession(this.server, this.listener, this.times, this.closing.signal);
       void session.closed.then(() => lost.abort()).finally(() => this.bell.ring());
       this.session = session;
       await this.look(session);

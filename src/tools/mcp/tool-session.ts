@@ -1,7 +1,7 @@
 import { Client, SdkError, SdkErrorCode, type Tool, type Transport } from '@modelcontextprotocol/client';
 import { AddressGuard } from '../address-guard.js';
 import { HttpTransport } from './http-transport.js';
-import { StdioTransport } from './stdio-transport.js';
+import { type StdioTimes, StdioTransport } from './stdio-transport.js';
 import type { ToolServer } from './tool-servers.js';
 
 /** A connection to a tool server on which the handshake is done. */
@@ -36,9 +36,10 @@ const IDENTITY = { name: 'agentline', version: '1' };
 export async function openSession(
   server: ToolServer,
   listener: SessionListener,
+  times: StdioTimes,
   signal: AbortSignal,
 ): Promise<ToolSession> {
-  const transport = (): Transport => transportTo(server, listener);
+  const transport = (): Transport => transportTo(server, listener, times);
   try {
     return await connect(transport(), listener, 'auto', signal);
   } catch (error) {
@@ -74,10 +75,10 @@ async function connect(
   return { client, closed: closed.promise };
 }
 
-function transportTo({ endpoint }: ToolServer, listener: SessionListener): Transport {
+function transportTo({ endpoint }: ToolServer, listener: SessionListener, times: StdioTimes): Transport {
   return endpoint.kind === 'http'
     ? new HttpTransport(endpoint, new AddressGuard({ inside: endpoint.allowPrivate }))
-    : new StdioTransport(endpoint, (line) => listener.onLine(line));
+    : new StdioTransport(endpoint, (line) => listener.onLine(line), times);
 }
 
 /** The tools that the server offers, a bounded number of them. */

@@ -40,7 +40,7 @@ export class ConnectionBench {
           this.news.emit('news');
         },
       },
-      { refreshMs: 60_000, firstPauseMs: 20, mostPauseMs: 100, ...times },
+      { refreshMs: 60_000, firstPauseMs: 20, mostPauseMs: 100, graceMs: 1_000, ...times },
     );
   }
 

@@ -69,4 +69,24 @@ export const KEPT_STORIES: Story[] = [
       wait(120),
     ],
   },
+  // Who took a run over could not see what was shown, and was to cancel it: calls and results came twice.
+  {
+    delays: 763839940,
+    steps: [
+      start(0, 'sign'),
+      start(1, 'talk'),
+      start(0, 'talk', false, 1),
+      wait(100),
+      { do: 'pause', node: 0 },
+      wait(4_500),
+      { do: 'resume', node: 0 },
+      { do: 'link', node: 1, link: 'silent' },
+      { do: 'cancel', node: 0, run: 5 },
+      start(0, 'talk'),
+      wait(100),
+      { do: 'link', node: 0, link: 'silent' },
+      wait(700),
+      { do: 'link', node: 0, link: 'up' },
+    ],
+  },
 ];

@@ -38,9 +38,10 @@ export class SseParser {
     this.rest = this.rest.slice(from);
   }
 
-  /** Whether the bytes so far end after a whole block (a comment line may follow it). */
+  /** Whether the bytes so far end after a whole block (a comment line may follow it), or after a lone `retry:`. */
   get whole(): boolean {
-    return this.rest === '' && this.open.length === 0;
+    const isLoneRetry = this.blocks.length === 0 && this.open.length === 1 && this.open[0]?.field === 'retry';
+    return this.rest === '' && (this.open.length === 0 || isLoneRetry);
   }
 
   private decode(chunk: Uint8Array): string {
@@ -61,7 +62,10 @@ export class SseParser {
     } else {
       const colon = line.indexOf(':');
       const field = colon === -1 ? line : line.slice(0, colon);
-      this.open.push({ field, value: line.slice(colon + 1).replace(/^ /, '') });
+      const value = line.slice(colon + 1).replace(/^ /, '');
+      this.open.push({ field, value });
+      // It counts at once, as the standard has it, whether an event follows or not.
+      if (field === 'retry') this.retries.push(Number(value));
       if (!['event', 'id', 'data', 'retry'].includes(field)) this.problems.push(`unknown field ${field}`);
     }
   }
@@ -79,7 +83,6 @@ export class SseParser {
     };
     this.check(block, values('data').length);
     this.open = [];
-    if (block.retry !== undefined) this.retries.push(block.retry);
     this.blocks.push(block);
     this.onBlock(block);
   }
