@@ -7,15 +7,11 @@ import { rateLimitsOf } from './rate-limits.js';
 
 /** A call waits at the gate no longer than this. */
 const MAX_WAIT_MS = 60_000;
-/** A longer pause than this is not believed: one call looks whether it is over. */
-const MAX_PAUSE_MS = 600_000;
 const MAX_SPREAD_MS = 2_000;
-const BAD_CREDENTIAL_MS = 30_000;
-const ACCOUNT_MS = 60_000;
 /** Failures in a row, over all runs, after which a model is left alone; one run alone makes four at most. */
-const MAX_FAILURES = 20;
-const FIRST_BREAK_MS = 5_000;
-const LONGEST_BREAK_MS = 30_000;
+const MAX_FAILURES = 40;
+const FIRST_BREAK_MS = 2_000;
+const LONGEST_BREAK_MS = 15_000;
 /** Models whose state is kept; their names come from outside. */
 const MAX_MODELS = 200;
 
@@ -47,9 +43,9 @@ interface ModelState {
 /**
  * What all calls with the same credentials have to heed: what one of them is told holds for the others.
  *
- * A 429 that names a time, and a limit that is used up, make every call wait. Bad credentials and an account in
- * trouble refuse every call at once; a model that may not be used, or fails again and again, those to it. After a
- * while one call is let through to look. A refused call costs nothing and says what the provider had said.
+ * A 429 that names a time, and a limit that is used up, make every call wait. After a refusal that no wait helps
+ * against (credentials, account, a pause of more than a minute) calls go one at a time until one is answered: whoever
+ * comes meanwhile waits for it, and is refused with it. A model that fails again and again is left alone for a while.
  */
 export class KeyGate {
   private pausedUntil = 0;
@@ -75,12 +71,17 @@ export class KeyGate {
     const entered = this.now();
     for (;;) {
       signal.throwIfAborted();
+      const looked = [this.key, this.models.get(model)?.door].find((door) => door?.isLooked === true);
+      if (looked !== undefined) {
+        await looked.wait(signal);
+        continue;
+      }
       const now = this.now();
       this.key.check(now, this.spread(MAX_SPREAD_MS));
       this.models.get(model)?.door.check(now, this.spread(MAX_SPREAD_MS));
       const until = Math.max(this.pausedUntil, ...this.usedUpUntil.values());
       if (until <= now) return this.admit(model);
-      if (until - entered > MAX_WAIT_MS) throw pausedError(until - now);
+      if (until - entered > MAX_WAIT_MS) throw refused(pauseOf(until - now));
       await this.wait(until - now, signal);
     }
   }
@@ -109,29 +110,30 @@ export class KeyGate {
   private works(model: string): void {
     this.key.open();
     this.alarmed = null;
-    this.models.delete(model);
+    this.forget(model);
   }
 
   private fails(model: string, error: ModelError): void {
     const now = this.now();
-    if (isAccountError(error)) return this.shutKey(error, ACCOUNT_MS);
+    if (isAccountError(error)) return this.shutKey(error);
     if (error.isCredentialBad && error.code !== 'permission_error') {
-      return this.shutKey(error, BAD_CREDENTIAL_MS);
+      return this.shutKey(error);
     }
     // A 403 can be of this model alone, and which model is called is for users to say.
     if (error.isCredentialBad) {
-      this.stateOf(model).door.shut(refusalOf(error), now + BAD_CREDENTIAL_MS);
+      this.stateOf(model).door.shut(refusalOf(error), now);
       return this.key.open();
     }
     if (isOutage(error)) return this.countOutage(model, error);
     this.works(model);
-    if (error.code === 'rate_limit_error' && error.retryAfterMs !== undefined) {
-      this.pausedUntil = Math.max(this.pausedUntil, now + Math.min(error.retryAfterMs, MAX_PAUSE_MS));
-    }
+    if (error.code !== 'rate_limit_error' || error.retryAfterMs === undefined) return undefined;
+    if (error.retryAfterMs > MAX_WAIT_MS) return this.key.shut(pauseOf(error.retryAfterMs), now);
+    this.pausedUntil = Math.max(this.pausedUntil, now + error.retryAfterMs);
+    return undefined;
   }
 
-  private shutKey(error: ModelError, milliseconds: number): void {
-    this.key.shut(refusalOf(error), this.now() + milliseconds);
+  private shutKey(error: ModelError): void {
+    this.key.shut(refusalOf(error), this.now());
     const code = errorCodeOf(error.details) || error.code;
     if (this.alarmed === code) return;
     this.alarmed = code;
@@ -154,8 +156,14 @@ export class KeyGate {
     const state = this.models.get(model) ?? { door: new Door(), failures: 0, breaks: 0 };
     this.models.set(model, state);
     const [oldest] = this.models.keys();
-    if (this.models.size > MAX_MODELS && oldest !== undefined) this.models.delete(oldest);
+    if (this.models.size > MAX_MODELS && oldest !== undefined) this.forget(oldest);
     return state;
+  }
+
+  /** Who waits at its door goes on. */
+  private forget(model: string): void {
+    this.models.get(model)?.door.open();
+    this.models.delete(model);
   }
 
   private readLimits(headers: Headers): void {
@@ -184,12 +192,17 @@ export class KeyGate {
   }
 }
 
-function pausedError(milliseconds: number): ModelError {
-  return new ModelError(
-    'rate_limit_error',
-    `The provider takes no calls for ${Math.ceil(milliseconds / 1000)} s: its rate limit is used up.`,
-    { retryable: true, retryAfterMs: milliseconds },
-  );
+function refused({ code, message, options }: Refusal): ModelError {
+  return new ModelError(code, message, options);
+}
+
+function pauseOf(milliseconds: number): Refusal {
+  const seconds = Math.ceil(milliseconds / 1000);
+  return {
+    code: 'rate_limit_error',
+    message: `The provider takes no calls for ${seconds} s: its rate limit is used up.`,
+    options: { retryable: true, retryAfterMs: milliseconds },
+  };
 }
 
 /** Others than the one who was refused read this: it repeats nothing that belongs to that call. */
