@@ -116,7 +116,8 @@ describeWith(['sql'], 'PostgreSQL on a disk that is full', () => {
 /** Takes the disk's space from a run that speaks, gives it back, and tells how that went. */
 async function fillAndFree(api: Api, disk: SmallDisk): Promise<string> {
   const session = await api.createSession();
-  const run = await api.post(session, askFor('22', TALK));
+  // Long enough to be under way until there is no space left for it, however long that takes.
+  const run = await api.post(session, askFor('22', { ...TALK, words: 2_000 }));
   const viewer = await api.open({ session_id: session });
   await until('the run to be under way', () => viewer.events.length > 10);
   const other = await api.createSession();
