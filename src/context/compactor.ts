@@ -9,6 +9,7 @@ import {
 } from '../model/language-model.js';
 import { estimateTokens } from '../model/estimate-tokens.js';
 import { pauseBeforeRetry } from '../model/pause-before-retry.js';
+import { isThinking } from '../model/thinking.js';
 import { timedCall } from '../model/timed-call.js';
 import type { History, Prompt, Said } from './prompt.js';
 
@@ -202,7 +203,7 @@ function exchanges(messages: ModelMessage[]): ModelMessage[][] {
 }
 
 function plain(block: ContentBlock): ContentBlock[] {
-  if (block.type === 'thinking' || block.type === 'redacted_thinking') return [];
+  if (isThinking(block)) return [];
   if (block.type === 'image' || block.type === 'document') return [{ type: 'text', text: '(a file)' }];
   if (!isResult(block)) return [block];
   const content = typeof block['content'] === 'string' ? block['content'] : JSON.stringify(block['content']);

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { ContentBlock, Effort, ModelMessage, ModelRequest, ToolSpec } from '../model/language-model.js';
+import { isThinking } from '../model/thinking.js';
 
 /** What a run asks the model with, the same for a whole attempt. */
 export interface Frame {
@@ -85,10 +86,6 @@ function firstWith(prefixHash: string, messages: readonly Said[]): number {
         message.role === 'assistant' && message.prefixHash !== null && message.prefixHash !== prefixHash,
     ) + 1
   );
-}
-
-function isThinking({ type }: ContentBlock): boolean {
-  return type === 'thinking' || type === 'redacted_thinking';
 }
 
 function afterSummary(summary: string, messages: ModelMessage[]): ModelMessage[] {

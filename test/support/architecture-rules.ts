@@ -119,9 +119,10 @@ export const RULES: Rule[] = [
     advice: 'Nothing of the program imports this file (for a contract: no spec). Use it or delete it.',
     offenders: (files) => {
       const used = new Set(edges(program(files)).map(([, to]) => to));
+      // A contract may be made of several.
       const tried = new Set(
         edges(files)
-          .filter(([from]) => isSpec(from))
+          .filter(([from]) => isSpec(from) || isContract(from))
           .map(([, to]) => to),
       );
       return files

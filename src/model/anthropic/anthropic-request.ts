@@ -1,6 +1,7 @@
 import type { Anthropic } from '@anthropic-ai/sdk';
 import type { ContentBlock, Effort, ModelMessage, ModelRequest } from '../language-model.js';
 import { knownModel, type KnownModel } from '../models.js';
+import { isThinking } from '../thinking.js';
 import { asWritten } from './exact-json.js';
 import type { Profile } from './profiles.js';
 
@@ -66,8 +67,8 @@ function isThoughtlessTurn(messages: ModelMessage[]): boolean {
     ({ role, content }) => role === 'user' && !content.some(({ type }) => type === 'tool_result'),
   );
   const begun = messages.slice(asked + 1).find(({ role }) => role === 'assistant');
-  const first = begun?.content[0]?.type;
-  return first !== undefined && first !== 'thinking' && first !== 'redacted_thinking';
+  const first = begun?.content[0];
+  return first !== undefined && !isThinking(first);
 }
 
 function sendable(message: ModelMessage): ModelMessage[] {
@@ -76,10 +77,6 @@ function sendable(message: ModelMessage): ModelMessage[] {
   const end = said.findLastIndex((block) => !isThinking(block)) + 1;
   const content = said.slice(0, end).map(asWritten);
   return content.length === 0 ? [] : [{ role: message.role, content }];
-}
-
-function isThinking({ type }: ContentBlock): boolean {
-  return type === 'thinking' || type === 'redacted_thinking';
 }
 
 function isEmptyText(block: ContentBlock): boolean {

@@ -1,4 +1,5 @@
 import type { ContentBlock } from '../../model/language-model.js';
+import { isThinking } from '../../model/thinking.js';
 import { AppError } from '../../errors/app-error.js';
 import type { Block, LastMessage, Message } from '../../sessions/message.js';
 import type { ToolUse } from './tool-step.js';
@@ -87,9 +88,9 @@ function keyOf(round: readonly CallMade[]): string {
 }
 
 /** Whether a block says nothing to people. */
-export function isWordless({ type, text }: Block): boolean {
-  if (type === 'text') return typeof text === 'string' && text.trim() === '';
-  return type === 'thinking' || type === 'redacted_thinking';
+export function isWordless(block: Block): boolean {
+  const { type, text } = block;
+  return type === 'text' ? typeof text === 'string' && text.trim() === '' : isThinking(block);
 }
 
 /** An answer without a word after tool results: the model is asked once more before the run ends with it. */
