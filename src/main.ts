@@ -1,3 +1,5 @@
+import { fileURLToPath } from 'node:url';
+
 const NEEDED = [22, 22] as const;
 
 /** Only what every Node can run stands here: older ones get one clear line instead of a stack. */
@@ -8,6 +10,10 @@ if (major < NEEDED[0] || (major === NEEDED[0] && minor < NEEDED[1])) {
   );
   process.exit(1);
 }
+
+// A fifth of the time that a start takes is compiling. Where the folder cannot be written, it is compiled again.
+const { enableCompileCache } = await import('node:module');
+enableCompileCache(fileURLToPath(new URL('../node_modules/.cache/agentline', import.meta.url)));
 
 const { serve } = await import('./serve.js');
 await serve();

@@ -17,7 +17,7 @@ import {
   CurrentPrincipal,
   OpenOutsideProduction,
   Public,
-  Roles,
+  Requires,
 } from '../src/auth/access.decorator.js';
 import { AuthModule } from '../src/auth/auth.module.js';
 import { Authenticator } from '../src/auth/authenticator.service.js';
@@ -55,7 +55,7 @@ class ProbeController {
   }
 
   @Get('admin')
-  @Roles('admin')
+  @Requires('admin')
   admin() {
     return 'for administrators';
   }

@@ -6,7 +6,7 @@ import {
   ApiOperation,
   ApiTags,
 } from '@nestjs/swagger';
-import { CurrentPrincipal } from '../auth/access.decorator.js';
+import { CurrentPrincipal, Requires } from '../auth/access.decorator.js';
 import type { Principal } from '../auth/principal.js';
 import { AgentService } from './agent.service.js';
 import { IdempotencyKey } from './idempotency-key.decorator.js';
@@ -92,6 +92,7 @@ export class RunsController {
   @ApiOperation({ summary: 'Approve or deny a tool call that waits for it; the first decision stands' })
   @ApiOkResponse({ standardSchema: decisionView })
   @Post('runs/:id/tool_calls/:tool_call_id/decision')
+  @Requires('decide')
   @HttpCode(HttpStatus.OK)
   decide(
     @CurrentPrincipal() principal: Principal,

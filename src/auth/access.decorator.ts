@@ -5,13 +5,13 @@ import {
   type ExecutionContext,
 } from '@nestjs/common';
 import type { Request } from 'express';
-import type { Principal, Role } from './principal.js';
+import type { Permission, Principal } from './principal.js';
 
 /** A request that the guard has let in. */
 export type AuthenticatedRequest = Request & { principal?: Principal };
 
 export const OPEN = 'auth:open';
-export const ROLES = 'auth:roles';
+export const PERMISSION = 'auth:permission';
 export const STREAM = 'auth:stream';
 
 /** When a route is open: `always`, or only where NODE_ENV is not production. */
@@ -24,8 +24,11 @@ export const Public = (): CustomDecorator => SetMetadata(OPEN, 'always' satisfie
 export const OpenOutsideProduction = (): CustomDecorator =>
   SetMetadata(OPEN, 'outside-production' satisfies Open);
 
-/** Only for principals with one of the roles; others get `forbidden`. */
-export const Roles = (...roles: Role[]): CustomDecorator => SetMetadata(ROLES, roles);
+/**
+ * What the route, or every route of the controller, needs; who may not gets `forbidden`. Without it GET needs `read`
+ * and everything else `write`.
+ */
+export const Requires = (permission: Permission): CustomDecorator => SetMetadata(PERMISSION, permission);
 
 /**
  * The route answers with a stream: besides cookie and bearer it takes `?ticket=` (for the ticket's own

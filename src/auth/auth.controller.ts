@@ -1,7 +1,7 @@
 import { Body, Controller, Get, Header, HttpCode, Post, Req, Res } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { z } from 'zod';
-import { CurrentPrincipal, Public } from './access.decorator.js';
+import { CurrentPrincipal, Public, Requires } from './access.decorator.js';
 import { AccessTokenIssuer } from './jwt/access-token-issuer.js';
 import type { Principal } from './principal.js';
 import { SignIn } from './session/sign-in.service.js';
@@ -38,6 +38,7 @@ export class AuthController {
   }
 
   @Post('logout')
+  @Requires('read')
   @HttpCode(204)
   logout(@Req() request: Request, @Res({ passthrough: true }) response: Response) {
     return this.signIn.close(request, response);
@@ -58,6 +59,7 @@ export class AuthController {
   }
 
   @Post('tickets')
+  @Requires('read')
   @Header('Cache-Control', 'no-store')
   ticket(
     @CurrentPrincipal() principal: Principal,

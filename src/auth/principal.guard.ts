@@ -2,11 +2,12 @@ import { Inject, Injectable, type CanActivate, type ExecutionContext } from '@ne
 import { Reflector } from '@nestjs/core';
 import type { Request } from 'express';
 import { AppError } from '../errors/app-error.js';
-import { OPEN, ROLES, STREAM, type AuthenticatedRequest, type Open } from './access.decorator.js';
+import { OPEN, PERMISSION, STREAM, type AuthenticatedRequest, type Open } from './access.decorator.js';
 import { authConfig, type AuthConfig } from './auth.config.js';
 import { Authenticator } from './authenticator.service.js';
 import { OriginPolicy } from './origin/origin-policy.js';
-import type { Principal, Role } from './principal.js';
+import { may } from './permissions.js';
+import type { Permission } from './principal.js';
 
 /** RFC 9110 §9.2.1 */
 const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS']);
@@ -39,7 +40,10 @@ export class PrincipalGuard implements CanActivate {
       if (isStream) this.origins.checkStream(request);
       if (changes) this.checkChange(request);
     }
-    this.checkRoles(principal, this.reflector.getAllAndOverride<Role[] | undefined>(ROLES, targets));
+    const named = this.reflector.getAllAndOverride<Permission | undefined>(PERMISSION, targets);
+    if (!may(principal, named ?? (changes ? 'write' : 'read'))) {
+      throw new AppError('forbidden', 'Your role, or the scope of your key, does not include this.');
+    }
     request.principal = principal;
     return true;
   }
@@ -54,11 +58,6 @@ export class PrincipalGuard implements CanActivate {
     if (hasBody(request) && !isJson(request)) {
       throw new AppError('unsupported_media_type', 'Send JSON, with the content type application/json.');
     }
-  }
-
-  private checkRoles(principal: Principal, roles: Role[] | undefined): void {
-    if (roles === undefined || roles.some((role) => principal.roles.includes(role))) return;
-    throw new AppError('forbidden', 'Your role does not include this.');
   }
 }
 

@@ -25,7 +25,7 @@ export const password = z.string().min(8).max(256);
 /** Printable ASCII, as claims and columns carry it. */
 export const tenantId = z.string().regex(/^[\x21-\x7e]{1,128}$/, 'Takes 1 to 128 printable ASCII characters');
 
-export const role = z.enum(['admin', 'member']) satisfies z.ZodType<Role>;
+export const role = z.enum(['admin', 'member', 'viewer']) satisfies z.ZodType<Role>;
 
 export const roles = z.array(role).min(1).max(8);
 

@@ -1,7 +1,7 @@
 import { typeidUnboxed } from 'typeid-js';
 
-/** What an id names: session, message, run, user, process, summary, model call. */
-export type IdPrefix = 'ses' | 'msg' | 'run' | 'usr' | 'node' | 'cmp' | 'call';
+/** What an id names: session, message, run, user, process, summary, model call, API key, entry of the audit. */
+export type IdPrefix = 'ses' | 'msg' | 'run' | 'usr' | 'node' | 'cmp' | 'call' | 'key' | 'aud';
 
 const SUFFIX = /^[0-7][0-9a-hjkmnp-tv-z]{25}$/;
 

@@ -3,6 +3,8 @@ import { DEFAULT_MIGRATION_TABLE, type Migration, Migrator } from 'kysely/migrat
 import * as initial from './migrations/2026-11-25-initial.js';
 import * as manyNodes from './migrations/2026-11-25-many-nodes.js';
 import * as wholeExecutor from './migrations/2026-11-25-whole-executor.js';
+import * as audit from './migrations/2026-11-26-audit.js';
+import * as door from './migrations/2026-11-26-door.js';
 import type { Schema } from './schema.js';
 
 /** All migrations by name; Kysely applies them in the order of their names and remembers which are done. */
@@ -10,6 +12,8 @@ const MIGRATIONS: Record<string, Migration> = {
   '2026-11-25-initial': initial,
   '2026-11-25-many-nodes': manyNodes,
   '2026-11-25-whole-executor': wholeExecutor,
+  '2026-11-26-audit': audit,
+  '2026-11-26-door': door,
 };
 
 /**

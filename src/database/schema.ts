@@ -1,4 +1,14 @@
-import type { ColumnType, Generated } from 'kysely';
+import type { Generated } from 'kysely';
+import type {
+  ApiKeysTable,
+  AuditEventsTable,
+  Fixed,
+  IdentitiesTable,
+  LoginsTable,
+  SessionSharesTable,
+  TicketsTable,
+  UsersTable,
+} from './access-tables.js';
 
 /**
  * The tables as both databases have them. Times are milliseconds since 1970 UTC by the database's clock;
@@ -6,9 +16,13 @@ import type { ColumnType, Generated } from 'kysely';
  */
 export interface Schema {
   users: UsersTable;
+  identities: IdentitiesTable;
   logins: LoginsTable;
   tickets: TicketsTable;
+  api_keys: ApiKeysTable;
+  audit_events: AuditEventsTable;
   sessions: SessionsTable;
+  session_shares: SessionSharesTable;
   runs: RunsTable;
   messages: MessagesTable;
   message_parts: MessagePartsTable;
@@ -23,36 +37,6 @@ export interface Schema {
   workspace_reads: WorkspaceReadsTable;
   workspace_changes: WorkspaceChangesTable;
   mcp_tools: McpToolsTable;
-}
-
-/** Set when the row is made, never changed. */
-type Fixed<T> = ColumnType<T, T, never>;
-
-export interface UsersTable {
-  id: Fixed<string>;
-  tenant_id: Fixed<string>;
-  /** Lower case, unique over all tenants. */
-  email: string;
-  password_hash: string;
-  roles_json: string;
-  disabled_at: number | null;
-  created_at: Fixed<number>;
-}
-
-/** Login sessions of express-session; the id is stored as its SHA-256 only. */
-export interface LoginsTable {
-  id_hash: Fixed<string>;
-  user_id: string | null;
-  data_json: string;
-  created_at: Fixed<number>;
-  expires_at: number;
-}
-
-export interface TicketsTable {
-  ticket_hash: Fixed<string>;
-  session_id: Fixed<string>;
-  principal_json: Fixed<string>;
-  expires_at: Fixed<number>;
 }
 
 export interface SessionsTable {

@@ -3,6 +3,7 @@ import { type CanActivate, type ExecutionContext, Inject, Injectable } from '@ne
 import type { ConfigType } from '@nestjs/config';
 import type { Request } from 'express';
 import { Authenticator } from '../auth/authenticator.service.js';
+import { may } from '../auth/permissions.js';
 import { AppError } from '../errors/app-error.js';
 import { metricsConfig } from './metrics.config.js';
 
@@ -20,7 +21,7 @@ export class MetricsGuard implements CanActivate {
     const request = context.switchToHttp().getRequest<Request>();
     if (this.bearsToken(request)) return true;
     const principal = await this.authenticator.authenticate(request);
-    if (principal.roles.includes('admin')) return true;
+    if (may(principal, 'admin')) return true;
     throw new AppError('forbidden', 'Metrics are for administrators.');
   }
 

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { type Selectable, sql } from 'kysely';
 import { Database } from '../../database/database.js';
-import type { UsersTable } from '../../database/schema.js';
+import type { UsersTable } from '../../database/access-tables.js';
 import type { Role } from '../principal.js';
 import type { User } from '../user.js';
 

@@ -1,6 +1,6 @@
 import { Body, Controller, Delete, HttpCode, Param, Patch, Post, Query } from '@nestjs/common';
 import { z } from 'zod';
-import { CurrentPrincipal, Roles } from '../access.decorator.js';
+import { CurrentPrincipal, Requires } from '../access.decorator.js';
 import type { Principal } from '../principal.js';
 import { emailAddress, password, roles, tenantId } from '../user.js';
 import { Users } from './users.service.js';
@@ -22,7 +22,7 @@ const tenantQuery = z.strictObject({ tenant_id: tenantId.optional() });
 type TenantQuery = z.output<typeof tenantQuery>;
 
 @Controller('api/admin/users')
-@Roles('admin')
+@Requires('admin')
 export class UsersController {
   constructor(private readonly users: Users) {}
 

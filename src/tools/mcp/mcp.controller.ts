@@ -1,7 +1,7 @@
 import { Body, Controller, Get, HttpCode, Post } from '@nestjs/common';
 import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
-import { CurrentPrincipal, Roles } from '../../auth/access.decorator.js';
+import { CurrentPrincipal, Requires } from '../../auth/access.decorator.js';
 import type { Principal } from '../../auth/principal.js';
 import { Mcp, type McpToolView } from './mcp.service.js';
 
@@ -19,7 +19,7 @@ export const acceptToolRequest = z
 /** What administrators trust of tool servers; these are of the whole installation and not of one tenant. */
 @ApiTags('administration')
 @Controller('api/admin/mcp/tools')
-@Roles('admin')
+@Requires('admin')
 export class McpController {
   constructor(private readonly mcp: Mcp) {}
 

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { type RawBuilder, sql } from 'kysely';
+import { may } from '../../auth/permissions.js';
 import type { Principal } from '../../auth/principal.js';
 import { Database } from '../../database/database.js';
 import { AppError } from '../../errors/app-error.js';
@@ -60,7 +61,7 @@ export class UsageReportRepository {
       .where('started_at', '<', to)
       .groupBy(by.map((part) => PARTS[part]))
       .limit(MOST_ROWS + 1);
-    if (!principal.roles.includes('admin')) query = query.where('user_id', '=', principal.userId);
+    if (!may(principal, 'admin')) query = query.where('user_id', '=', principal.userId);
     const rows = await query.execute();
     if (rows.length <= MOST_ROWS) return rows as UsageRow[];
     throw new AppError(
