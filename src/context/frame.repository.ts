@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Database, type Queryable } from '../database/database.js';
+import { Database, type OfTenant, type Queryable } from '../database/database.js';
 import type { ToolSpec } from '../model/language-model.js';
 
 /** What stands before a conversation: the same from a run's first answer to its end. */
@@ -13,8 +13,9 @@ export interface StoredFrame {
 export class FrameRepository {
   constructor(private readonly database: Database) {}
 
-  async find(runId: string): Promise<StoredFrame | undefined> {
-    const row = await this.database.kysely
+  async find(owner: OfTenant, runId: string): Promise<StoredFrame | undefined> {
+    const row = await this.database
+      .of(owner)
       .selectFrom('run_frames')
       .select('frame_json')
       .where('run_id', '=', runId)
@@ -23,8 +24,9 @@ export class FrameRepository {
   }
 
   /** The first that is stored stays. */
-  async save(on: Queryable, runId: string, { system, tools }: StoredFrame): Promise<void> {
-    await on
+  async save(owner: OfTenant, on: Queryable, runId: string, { system, tools }: StoredFrame): Promise<void> {
+    await this.database
+      .of(owner, on)
       .insertInto('run_frames')
       .values({ run_id: runId, frame_json: JSON.stringify({ system, tools }) })
       .onConflict((conflict) => conflict.doNothing())
@@ -32,7 +34,7 @@ export class FrameRepository {
   }
 
   /** The run is over. */
-  async delete(on: Queryable, runId: string): Promise<void> {
-    await on.deleteFrom('run_frames').where('run_id', '=', runId).execute();
+  async delete(owner: OfTenant, on: Queryable, runId: string): Promise<void> {
+    await this.database.of(owner, on).deleteFrom('run_frames').where('run_id', '=', runId).execute();
   }
 }

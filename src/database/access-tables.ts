@@ -15,12 +15,14 @@ export interface UsersTable {
   roles_json: string;
   disabled_at: number | null;
   created_at: Fixed<number>;
-  /** `person` or `service`. */
+  /** `person` or `service`; `deleted`: a service account that is no more. */
   kind: Generated<string>;
   /** Access tokens of this server carry it, and end when it has gone up. */
   token_generation: Generated<number>;
   /** Access tokens of others that were issued before count no more. */
   logins_ended_at: Generated<number | null>;
+  /** For people; of service accounts, which have no address. */
+  name: Generated<string | null>;
 }
 
 /** Login sessions of express-session; the id is stored as its SHA-256 only. */
@@ -54,6 +56,8 @@ export interface ApiKeysTable {
   user_id: Fixed<string>;
   name: Fixed<string>;
   secret_hash: Fixed<string>;
+  /** The end of the secret, by which people tell their keys apart. */
+  hint: Fixed<string>;
   scopes_json: Fixed<string>;
   created_by: Fixed<string>;
   created_at: Fixed<number>;
@@ -77,7 +81,7 @@ export interface AuditEventsTable {
   /** Null: nobody known. */
   tenant_id: Fixed<string | null>;
   actor_id: Fixed<string | null>;
-  /** `cookie`, `bearer`, `ticket` or `key`. */
+  /** `cookie`, `bearer`, `ticket` or `key`; null where nobody was known before, like at a sign-in. */
   actor_via: Fixed<string | null>;
   key_id: Fixed<string | null>;
   action: Fixed<string>;
@@ -90,6 +94,30 @@ export interface AuditEventsTable {
   user_agent: Fixed<string | null>;
   request_id: Fixed<string | null>;
   details_json: Fixed<string | null>;
-  /** How many equal refusals this row stands for. */
+  /** How many equal calls this row stands for. */
   count: Fixed<number>;
+  /** From then on the row may be deleted; null: never. */
+  expires_at: Fixed<number | null>;
+}
+
+/** How much of a limit is used; `scope` names the limit and whose it is. */
+export interface LimitCountersTable {
+  scope: Fixed<string>;
+  used: number;
+  /** What the last who asked was granted. */
+  granted: number;
+  /** When everything is there again. */
+  ends_at: number;
+}
+
+/** Processes that hold slots; after `expires_at` they hold none. */
+export interface LimitHoldersTable {
+  id: Fixed<string>;
+  expires_at: number;
+}
+
+export interface LimitSlotsTable {
+  scope: Fixed<string>;
+  holder: Fixed<string>;
+  slots: number;
 }

@@ -1,20 +1,33 @@
 import type { Kysely, RawBuilder, Transaction } from 'kysely';
 import type { Notices } from './notices.js';
 import type { Schema } from './schema.js';
+import type { SharedSchema } from './tenant-tables.js';
+import { TenantScope } from './tenant-scope.js';
 
-/** The handle that a query runs on: the database itself, or a transaction of it. */
-export type Queryable = Kysely<Schema> | Transaction<Schema>;
+/**
+ * What a query runs on: the database itself, or a transaction of it. Tables of tenants are not there: `of` and
+ * `acrossTenants` give them.
+ */
+export type Queryable = Kysely<SharedSchema> | Transaction<SharedSchema>;
+
+/** All tables, of one tenant or of all. */
+export type Tables = Kysely<Schema>;
+
+/** What belongs to a tenant, or a user of it. */
+export interface OfTenant {
+  tenantId: string;
+}
 
 /**
  * The database: one typed handle, whichever engine is behind it.
  *
- * Repositories build their queries on `kysely` and take from here the few things in which the engines
- * differ. Everything that is compared over processes (leases, expiry) uses `now`, the database's clock,
+ * Repositories build their queries on `of`, which has the rows of one tenant, and take from here the few things in
+ * which the engines differ. Everything that is compared over processes (leases, expiry) uses `now`, the database's clock,
  * never the clock of a node.
  */
 export abstract class Database {
-  /** Typed query builder over all tables. */
-  abstract readonly kysely: Kysely<Schema>;
+  /** Typed query builder over the tables that belong to no tenant: a query of others does not compile. */
+  abstract readonly kysely: Kysely<SharedSchema>;
 
   /** For people: the engine and where the data is, without credentials. */
   abstract describe(): string;
@@ -38,10 +51,27 @@ export abstract class Database {
    * The same for the few statements that must not wait behind others for a connection: who holds a run prolongs its
    * lease and writes what it says with it.
    */
-  abstract readonly urgent: Kysely<Schema>;
+  abstract readonly urgent: Tables;
+
+  /**
+   * The tables as one tenant has them: whatever is asked or changed through it, rows of other tenants are not there
+   * (`tenant-tables.ts` says to whom a row belongs).
+   * @param on the transaction that it belongs to.
+   */
+  of({ tenantId }: OfTenant, on: Queryable = this.kysely): Tables {
+    return allOf(on.withPlugin(new TenantScope(tenantId)));
+  }
+
+  /**
+   * All tables, whosever the rows are: for what is right for all tenants, like leases, sweeps and sign-in. Who may
+   * use it stands in test/support/tenant-rules.ts, with the reason.
+   */
+  acrossTenants(on: Queryable = this.kysely): Tables {
+    return allOf(on);
+  }
 
   /** Runs `work` in one transaction: all of it is committed, or, when it throws, nothing. */
-  transaction<T>(work: (trx: Transaction<Schema>) => Promise<T>): Promise<T> {
+  transaction<T>(work: (trx: Transaction<SharedSchema>) => Promise<T>): Promise<T> {
     return this.kysely.transaction().execute(work);
   }
 
@@ -50,4 +80,9 @@ export abstract class Database {
 
   /** Ends all connections; the data folder is free afterwards. */
   abstract close(): Promise<void>;
+}
+
+/** The type alone: every handle reaches every table. */
+function allOf(on: Queryable): Tables {
+  return on as Kysely<unknown>;
 }

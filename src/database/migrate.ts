@@ -5,7 +5,9 @@ import * as manyNodes from './migrations/2026-11-25-many-nodes.js';
 import * as wholeExecutor from './migrations/2026-11-25-whole-executor.js';
 import * as audit from './migrations/2026-11-26-audit.js';
 import * as door from './migrations/2026-11-26-door.js';
-import type { Schema } from './schema.js';
+import * as limits from './migrations/2026-11-26-limits.js';
+import * as threads from './migrations/2026-11-26-threads.js';
+import type { SharedSchema } from './tenant-tables.js';
 
 /** All migrations by name; Kysely applies them in the order of their names and remembers which are done. */
 const MIGRATIONS: Record<string, Migration> = {
@@ -14,6 +16,8 @@ const MIGRATIONS: Record<string, Migration> = {
   '2026-11-25-whole-executor': wholeExecutor,
   '2026-11-26-audit': audit,
   '2026-11-26-door': door,
+  '2026-11-26-limits': limits,
+  '2026-11-26-threads': threads,
 };
 
 /**
@@ -21,14 +25,14 @@ const MIGRATIONS: Record<string, Migration> = {
  * done already is passed over, so that this one can start again during a rolling deploy, or after it was taken back:
  * migrations only ever add.
  */
-export async function migrate(kysely: Kysely<Schema>): Promise<void> {
+export async function migrate(kysely: Kysely<SharedSchema>): Promise<void> {
   const migrations = { ...MIGRATIONS, ...(await newerMigrations(kysely)) };
   const migrator = new Migrator({ db: kysely, provider: { getMigrations: async () => migrations } });
   const { error } = await migrator.migrateToLatest();
   if (error !== undefined) throw error;
 }
 
-async function newerMigrations(kysely: Kysely<Schema>): Promise<Record<string, Migration>> {
+async function newerMigrations(kysely: Kysely<SharedSchema>): Promise<Record<string, Migration>> {
   const tables = await kysely.introspection.getTables({ withInternalKyselyTables: true });
   if (!tables.some(({ name }) => name === DEFAULT_MIGRATION_TABLE)) return {};
   const done = await sql<{ name: string }>`select name from ${sql.table(DEFAULT_MIGRATION_TABLE)}`.execute(

@@ -4,11 +4,15 @@ import type {
   AuditEventsTable,
   Fixed,
   IdentitiesTable,
+  LimitCountersTable,
+  LimitHoldersTable,
+  LimitSlotsTable,
   LoginsTable,
   SessionSharesTable,
   TicketsTable,
   UsersTable,
 } from './access-tables.js';
+import type { McpToolsTable, WorkspaceChangesTable, WorkspaceReadsTable } from './tool-tables.js';
 
 /**
  * The tables as both databases have them. Times are milliseconds since 1970 UTC by the database's clock;
@@ -21,8 +25,12 @@ export interface Schema {
   tickets: TicketsTable;
   api_keys: ApiKeysTable;
   audit_events: AuditEventsTable;
+  limit_counters: LimitCountersTable;
+  limit_holders: LimitHoldersTable;
+  limit_slots: LimitSlotsTable;
   sessions: SessionsTable;
   session_shares: SessionSharesTable;
+  threads: ThreadsTable;
   runs: RunsTable;
   messages: MessagesTable;
   message_parts: MessagePartsTable;
@@ -53,6 +61,17 @@ export interface SessionsTable {
   agent: Generated<string | null>;
   /** The run that made this conversation for a sub-agent; null for a person's. */
   parent_run_id: Fixed<string | null | undefined>;
+}
+
+/** What clients of other protocols call a session of theirs. */
+export interface ThreadsTable {
+  tenant_id: Fixed<string>;
+  user_id: Fixed<string>;
+  /** The protocol. */
+  kind: Fixed<string>;
+  client_id: Fixed<string>;
+  session_id: string;
+  created_at: Fixed<number>;
 }
 
 export interface RunsTable {
@@ -102,6 +121,8 @@ export interface RunsTable {
   cost_micro_usd: Generated<number>;
   /** 1 when the price of one of its calls is not known. */
   cost_unknown: Generated<number>;
+  /** The API key that a person's program started it with. */
+  key_id: Generated<string | null>;
 }
 
 /** Append-only. Ordered by the run's number, then by position. */
@@ -243,41 +264,4 @@ export interface CompactionsTable {
   position: Fixed<number>;
   summary: Fixed<string>;
   created_at: Fixed<number>;
-}
-
-/** What the model has read of a workspace, so that it overwrites nothing that it does not know. */
-export interface WorkspaceReadsTable {
-  session_id: Fixed<string>;
-  path: Fixed<string>;
-  sha256: string;
-}
-
-/** A file of a workspace as it was before a run first changed it; `before_text` null: it did not exist. */
-export interface WorkspaceChangesTable {
-  run_id: Fixed<string>;
-  /** The session whose workspace it is; that of a sub-agent's run is another. */
-  session_id: Fixed<string>;
-  path: Fixed<string>;
-  before_text: Fixed<string | null>;
-  before_sha256: Fixed<string | null>;
-  /** As the run left it at its last change that is known to be done; null: it does not exist. */
-  after_sha256: string | null;
-  /** What a change in progress makes of it; null when none is. */
-  next_sha256: string | null;
-  created_at: Fixed<number>;
-  reverted_at: Generated<number | null>;
-}
-
-/** Tools of other servers as they described themselves, and the description that was accepted. */
-export interface McpToolsTable {
-  server: Fixed<string>;
-  tool: Fixed<string>;
-  fingerprint: string;
-  /** All that the fingerprint stands for, as JSON. */
-  description: string;
-  accepted_fingerprint: string | null;
-  accepted_description: string | null;
-  accepted_by: string | null;
-  accepted_at: number | null;
-  seen_at: number;
 }

@@ -28,4 +28,9 @@ export class DecisionsService {
     this.dispatcher.wake(runId);
     return stored;
   }
+
+  /** Whether a call of the caller's run waits for a decision. */
+  isAsked(owner: Owner, runId: string): Promise<boolean> {
+    return this.decisions.isAsked(owner, runId);
+  }
 }

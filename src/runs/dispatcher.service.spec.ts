@@ -159,7 +159,8 @@ describe('the dispatcher', () => {
     const model = new ScriptedModel(() => saying(['ok']));
     const run = await bench.begin();
     const hour = 3_600_000;
-    await bench.database.kysely
+    await bench.database
+      .acrossTenants()
       .updateTable('runs')
       .set({ started_at: run.startedAt! - hour, lease_until: 0 })
       .where('id', '=', run.id)

@@ -46,7 +46,7 @@ export class LogRestorer {
   private async wakeLost(run: Run): Promise<void> {
     try {
       const end = await this.log.end(run.id);
-      if ((end?.seq ?? 0) < run.checkpointSeq) await this.runs.wake(run.id);
+      if ((end?.seq ?? 0) < run.checkpointSeq) await this.runs.wake(run);
     } catch (error) {
       // Nobody knows then whether it is lost; viewers wait for the store.
       if (!hasCode(error, 'unavailable')) throw error;
@@ -82,9 +82,9 @@ export class LogRestorer {
   }
 
   private async write(run: Run, writer: LogWriter): Promise<void> {
-    const { id, errorCode } = run;
+    const { errorCode } = run;
     await writer.append(introduction(run));
-    const events = rebuildEvents(await this.messages.listOfRun(id), await this.ledger.list(id));
+    const events = rebuildEvents(await this.messages.listOfRun(run, run.id), await this.ledger.list(run));
     for (const event of events) await writer.append(event);
     if (errorCode !== null) await writer.append(failure(errorCode));
     await writer.end(ending(run), () => this.runs.saveLogEnd(run, writer.lastEventId ?? ''));

@@ -49,7 +49,7 @@ async function until(isSo: () => Promise<boolean>): Promise<void> {
 }
 
 const forget = (runId: string) =>
-  bench.database.kysely.deleteFrom('run_pages').where('run_id', '=', runId).execute();
+  bench.database.acrossTenants().deleteFrom('run_pages').where('run_id', '=', runId).execute();
 
 describe('a run whose log is lost while it works', () => {
   it('goes on in its next attempt, with a log that is begun anew from what is stored', async () => {

@@ -1,5 +1,5 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
-import { Database } from '../database/database.js';
+import { Database, type OfTenant } from '../database/database.js';
 import { SessionRepository } from '../sessions/session.repository.js';
 import type { Run } from './run.js';
 import { RunRepository } from './run.repository.js';
@@ -39,13 +39,18 @@ export class NextRuns implements OnModuleInit {
    * The session's next run after a number, when there is one or as soon as there is; undefined once aborted or
    * when the session is deleted.
    */
-  async wait(sessionId: string, after: number, signal: AbortSignal): Promise<Run | undefined> {
+  async wait(
+    owner: OfTenant,
+    sessionId: string,
+    after: number,
+    signal: AbortSignal,
+  ): Promise<Run | undefined> {
     while (!signal.aborted) {
       const listening = this.bell.listen(sessionId, signal, this.lookAgainMs);
       try {
-        const run = await this.runs.findNext(sessionId, after);
+        const run = await this.runs.findNext(owner, sessionId, after);
         if (run !== undefined) return run;
-        if (!(await this.sessions.has(sessionId))) return undefined;
+        if (!(await this.sessions.has(owner, sessionId))) return undefined;
         await listening.rung;
       } finally {
         listening.stop();

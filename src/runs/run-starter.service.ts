@@ -10,11 +10,12 @@ import type { Session } from '../sessions/session.js';
 import { SessionRepository } from '../sessions/session.repository.js';
 import { type IdempotencyKey, IdempotencyRepository } from './queue/idempotency.repository.js';
 import { LeaseRepository } from './queue/lease.repository.js';
+import { OpenRuns } from './queue/open-runs.repository.js';
 import { RunInputRepository } from './loop/run-input.repository.js';
 import { Workspaces } from '../tools/workspaces.service.js';
 import { NO_USAGE } from '../usage/usage-sum.js';
-import { introduction, type Run } from './run.js';
-import { type NewRun, RunRepository } from './run.repository.js';
+import { introduction, type NewRun, type Run } from './run.js';
+import { RunRepository } from './run.repository.js';
 import { ChildRunRepository } from './sub-agents/child-run.repository.js';
 
 /** What a session does with a message while it has an open run. */
@@ -23,6 +24,8 @@ export type WhenBusy = 'queue' | 'reject' | 'interrupt' | 'steer';
 export interface RunStart {
   /** Who starts it; stored with the run for its tools. */
   principal: Run['principal'];
+  /** The API key that was used, where one was. */
+  keyId?: string | undefined;
   /** Null: a new session is made for it. */
   sessionId: string | null;
   content: Block[];
@@ -35,7 +38,7 @@ export interface RunStart {
 
 /** A run and the message that it begins with. */
 export type QueuedRun = Pick<NewRun, 'sessionId' | 'principal' | 'model' | 'onDisconnect'> &
-  Pick<NewRun, 'agent' | 'parent' | 'rootRunId'> & { id?: string; content: Block[] };
+  Pick<NewRun, 'agent' | 'keyId' | 'parent' | 'rootRunId'> & { id?: string; content: Block[] };
 
 /** What a start writes to. */
 @Injectable()
@@ -59,11 +62,13 @@ export class RunStarter {
     private readonly leases: LeaseRepository,
     private readonly log: EventLog,
     @Optional() private readonly workspaces?: Workspaces,
+    @Optional() private readonly openRuns?: OpenRuns,
   ) {}
 
   /**
    * @returns the new run, held by this process; or the id of one that is there: the same call started it before,
    * or it is the active one that the message joins.
+   * @throws AppError `too_many_requests` when its user, key or tenant has as many open runs as allowed.
    * @param resolveModel names the model, from the session's and the agent's name. What it throws is thrown.
    */
   async create(
@@ -78,14 +83,16 @@ export class RunStarter {
       if (before !== undefined) return { existing: before };
       const session = await this.lockSession(trx, start);
       await this.checkBusy(trx, start.whenBusy, session);
+      const { principal, keyId, onDisconnect, content } = start;
+      await this.openRuns?.requireRoom(trx, { ...principal, keyId });
       const agent = start.agent ?? session.agent;
       const model = resolveModel(session.model, agent);
-      const { principal, onDisconnect, content } = start;
       return {
         run: await this.enqueue(trx, {
           id,
           sessionId: session.id,
           principal,
+          keyId,
           model,
           agent,
           onDisconnect,
@@ -105,7 +112,7 @@ export class RunStarter {
       holder: this.leases.holder,
       leaseMs: this.leases.leaseMs,
     });
-    await this.stores.messages.append(trx, userMessage(run, content));
+    await this.stores.messages.append(run, trx, userMessage(run, content));
     return run;
   }
 
@@ -121,9 +128,14 @@ export class RunStarter {
     }
   }
 
+  /** Id of the run that was started with this idempotency key. */
+  startedWith(owner: Owner, key: string): Promise<string | undefined> {
+    return this.stores.idempotency.find(owner, key);
+  }
+
   /** The runs of sub-agents that a run has started, the first one first. */
-  startedBy(runId: string): Promise<Run[]> {
-    return this.stores.children.list(runId);
+  startedBy(run: Run): Promise<Run[]> {
+    return this.stores.children.list(run);
   }
 
   /** The session and those of all sub-agents that were started from within it. */
@@ -132,22 +144,22 @@ export class RunStarter {
   }
 
   /**
-   * Deletes a session with its runs, what they said, its messages, and the sessions of its sub-agents; itself first,
-   * so that no run can be added meanwhile.
+   * Deletes a session with its runs, what they said, its messages, and the sessions of its sub-agents. Its row is
+   * locked first, so that no run can be added meanwhile.
    */
   async remove(owner: Owner, sessionId: string): Promise<void> {
     const { runs, sessions, messages, children } = this.stores;
     for (const id of await this.withSubAgents(sessionId))
-      for (const run of await runs.list(id)) await this.log.remove(run.id);
+      for (const run of await runs.list(owner, id)) await this.log.remove(run.id);
     const gone = await this.database.transaction(async (trx) => {
-      await sessions.delete(owner, sessionId, trx);
-      const below = await children.sessionsBelow(sessionId, trx);
-      for (const id of below) await sessions.delete(owner, id, trx);
-      for (const id of [sessionId, ...below]) {
-        await runs.deleteAll(trx, id);
-        await messages.deleteAll(trx, id);
+      await sessions.save(owner, sessionId, {}, trx);
+      const all = [sessionId, ...(await children.sessionsBelow(sessionId, trx))];
+      for (const id of all) {
+        await runs.deleteAll(owner, trx, id);
+        await messages.deleteAll(owner, trx, id);
+        await sessions.delete(owner, id, trx);
       }
-      return [sessionId, ...below];
+      return all;
     });
     await this.workspaces?.removeAll(gone);
   }
@@ -156,11 +168,14 @@ export class RunStarter {
   private async steer(trx: Queryable, start: RunStart): Promise<string | undefined> {
     if (start.sessionId === null) return undefined;
     await this.lockSession(trx, start);
-    const runId = await this.stores.inputs.announce(trx, start.sessionId);
+    const runId = await this.stores.inputs.announce(start.principal, trx, start.sessionId);
     if (runId === undefined) return undefined;
     const before = await this.startedBefore(trx, start, runId);
     if (before !== undefined) return before;
-    await this.stores.inputs.add(trx, runId, { messageId: newId('msg'), content: start.content });
+    await this.stores.inputs.add(start.principal, trx, runId, {
+      messageId: newId('msg'),
+      content: start.content,
+    });
     return runId;
   }
 
@@ -188,7 +203,7 @@ export class RunStarter {
 
   private async checkBusy(trx: Queryable, whenBusy: WhenBusy, session: Session): Promise<void> {
     if (whenBusy !== 'reject') return;
-    const open = await this.stores.runs.listOpen(session.id, trx);
+    const open = await this.stores.runs.listOpen(session, session.id, trx);
     if (open.length === 0) return;
     throw new AppError(
       'session_busy',

@@ -107,26 +107,26 @@ onEachDatabase('runs', (open) => {
     await bench.runs.settle(first, ending(first));
     const { runs } = bench;
 
-    expect((await runs.list(session)).map(({ number }) => number)).toEqual([3, 2, 1]);
-    expect((await runs.listOpen(session)).map(({ number }) => number)).toEqual([2, 3]);
-    expect((await runs.findLatest(session))?.id).toBe(third.id);
-    expect((await runs.findNext(session, 0))?.id).toBe(first.id);
-    expect((await runs.findNext(session, 0, 'open'))?.id).toBe(second.id);
-    expect(await runs.findNext(session, 3)).toBeUndefined();
-    expect(await runs.findLatest(await bench.newSession())).toBeUndefined();
+    expect((await runs.list(ADA, session)).map(({ number }) => number)).toEqual([3, 2, 1]);
+    expect((await runs.listOpen(ADA, session)).map(({ number }) => number)).toEqual([2, 3]);
+    expect((await runs.findLatest(ADA, session))?.id).toBe(third.id);
+    expect((await runs.findNext(ADA, session, 0))?.id).toBe(first.id);
+    expect((await runs.findNext(ADA, session, 0, 'open'))?.id).toBe(second.id);
+    expect(await runs.findNext(ADA, session, 3)).toBeUndefined();
+    expect(await runs.findLatest(ADA, await bench.newSession())).toBeUndefined();
   });
 
   it('keep the first time at which their end was asked for, and none when they are over', async () => {
     const run = await bench.begin();
-    await bench.runs.requestCancel(run.id);
+    await bench.runs.requestCancel(run);
     const { cancelRequestedAt } = await bench.find(run.id);
-    await bench.runs.requestCancel(run.id);
+    await bench.runs.requestCancel(run);
     expect(cancelRequestedAt).not.toBeNull();
     expect((await bench.find(run.id)).cancelRequestedAt).toBe(cancelRequestedAt);
 
     const other = await bench.begin();
     await bench.runs.settle(other, ending(other));
-    await bench.runs.requestCancel(other.id);
+    await bench.runs.requestCancel(other);
     expect((await bench.find(other.id)).cancelRequestedAt).toBeNull();
   });
 
@@ -134,7 +134,7 @@ onEachDatabase('runs', (open) => {
     const run = await bench.begin();
 
     await bench.runs.checkpoint(run, { seq: 7, turns: 1, usage: USAGE, cost: NO_COST }, (on) =>
-      bench.messages.append(on, answer(run)),
+      bench.messages.append(ADA, on, answer(run)),
     );
 
     expect(await bench.find(run.id)).toMatchObject({ checkpointSeq: 7, turns: 1, usage: USAGE });
@@ -145,7 +145,7 @@ onEachDatabase('runs', (open) => {
     const run = await bench.begin();
 
     const failing = bench.runs.checkpoint(run, { seq: 7, turns: 1, usage: USAGE, cost: NO_COST }, (on) =>
-      bench.messages.append(on, answer(run, 0)),
+      bench.messages.append(ADA, on, answer(run, 0)),
     );
 
     await expect(failing).rejects.toThrow(/unique|constraint/i);
@@ -178,10 +178,12 @@ onEachDatabase('runs', (open) => {
     await bench.takeOver(stale);
 
     const checkpoint = bench.runs.checkpoint(stale, { seq: 7, turns: 9, usage: USAGE, cost: NO_COST }, (on) =>
-      bench.messages.append(on, answer(stale)),
+      bench.messages.append(ADA, on, answer(stale)),
     );
     await expect(checkpoint).rejects.toMatchObject({ code: 'fenced' });
-    const settle = bench.runs.settle(stale, ending(stale), (on) => bench.messages.withdraw(on, stale.id));
+    const settle = bench.runs.settle(stale, ending(stale), (on) =>
+      bench.messages.withdraw(ADA, on, stale.id),
+    );
     await expect(settle).rejects.toMatchObject({ code: 'fenced' });
 
     expect(await bench.find(stale.id)).toMatchObject({
@@ -203,7 +205,7 @@ onEachDatabase('runs', (open) => {
       const [checkpoint, next] = await Promise.all([
         Promise.allSettled([
           bench.runs.checkpoint(run, { seq: round, turns: round, usage: USAGE, cost: NO_COST }, (on) =>
-            bench.messages.append(on, answer(run, round)),
+            bench.messages.append(ADA, on, answer(run, round)),
           ),
         ]),
         bench.claim(),
@@ -228,11 +230,11 @@ onEachDatabase('runs', (open) => {
 
     await bench.starter.remove(ADA, session);
 
-    expect(await bench.runs.list(session)).toEqual([]);
+    expect(await bench.runs.list(ADA, session)).toEqual([]);
     expect(await bench.history(session)).toEqual([]);
     expect(await bench.sessions.find(ADA, session)).toBeUndefined();
-    expect(await bench.ledger.list(run.id)).toEqual([]);
-    expect(await bench.ledger.list(other.id)).toHaveLength(1);
+    expect(await bench.ledger.list(run)).toEqual([]);
+    expect(await bench.ledger.list(other)).toHaveLength(1);
     expect(await bench.history(other.sessionId)).toHaveLength(1);
     await expect(bench.queue({ idempotency })).resolves.toMatchObject({ status: 'queued' });
   });
@@ -247,7 +249,7 @@ onEachDatabase('runs', (open) => {
       ]);
 
       if (created.status === 'rejected') expect(created.reason).toMatchObject({ code: 'not_found' });
-      expect(await bench.runs.list(session)).toEqual([]);
+      expect(await bench.runs.list(ADA, session)).toEqual([]);
       expect(await bench.history(session)).toEqual([]);
     }
   });

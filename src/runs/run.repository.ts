@@ -1,28 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { type Selectable, sql } from 'kysely';
 import type { Owner } from '../auth/principal.js';
-import { Database, type Queryable } from '../database/database.js';
+import { Database, type OfTenant, type Queryable } from '../database/database.js';
 import type { RunsTable } from '../database/schema.js';
+import { isRunShownTo } from '../database/shown-to.js';
 import { AppError } from '../errors/app-error.js';
 import type { RunStatus, Usage } from '../event-log/run-event.js';
 import type { Cost } from '../usage/cost.js';
-import type { Run, RunEnd } from './run.js';
-
-export interface NewRun {
-  id: string;
-  owner: Owner;
-  sessionId: string;
-  model: string;
-  principal: Run['principal'];
-  onDisconnect: Run['onDisconnect'];
-  usage: Usage;
-  agent?: string | null;
-  parent?: Run['parent'];
-  rootRunId?: string;
-  /** The process that makes it, and for how long it alone may begin it. */
-  holder: string;
-  leaseMs: number;
-}
+import type { NewRun, Run, RunEnd } from './run.js';
 
 /** Milliseconds that a run may be without viewers before it counts as left. */
 export const LEFT_AFTER_MS = 10_000;
@@ -36,11 +21,12 @@ export class RunRepository {
   /** Adds a run to a session whose row the transaction has locked. */
   async create(on: Queryable, run: NewRun): Promise<Run> {
     const { now } = this.database;
-    const number = on
+    const handle = this.database.of(run.owner, on);
+    const number = handle
       .selectFrom('runs')
       .select(sql<number>`coalesce(max(number), 0) + 1`.as('next'))
       .where('session_id', '=', run.sessionId);
-    const row = await on
+    const row = await handle
       .insertInto('runs')
       .values({
         id: run.id,
@@ -61,6 +47,7 @@ export class RunRepository {
         parent_run_id: run.parent?.runId ?? null,
         parent_call_id: run.parent?.callId ?? null,
         root_run_id: run.rootRunId ?? null,
+        key_id: run.keyId ?? null,
         created_at: now,
       })
       .returningAll()
@@ -69,66 +56,62 @@ export class RunRepository {
   }
 
   async find(owner: Owner, id: string): Promise<Run | undefined> {
-    const row = await this.database.kysely
+    const row = await this.database
+      .of(owner)
       .selectFrom('runs')
       .selectAll()
       .where('id', '=', id)
-      .where('tenant_id', '=', owner.tenantId)
       .where('user_id', '=', owner.userId)
       .executeTakeFirst();
     return row && toRun(row);
   }
 
-  /** All runs of a session that is the caller's, newest first. */
-  async list(sessionId: string): Promise<Run[]> {
-    const rows = await this.database.kysely
+  /** The run, when it is the caller's, or others show its session to the caller. */
+  async see(owner: Owner, id: string): Promise<Run | undefined> {
+    const own = await this.find(owner, id);
+    if (own !== undefined) return own;
+    const row = await this.database
+      .of(owner)
       .selectFrom('runs')
       .selectAll()
-      .where('session_id', '=', sessionId)
-      .orderBy('number', 'desc')
-      .execute();
-    return rows.map(toRun);
-  }
-
-  async findLatest(sessionId: string): Promise<Run | undefined> {
-    const row = await this.database.kysely
-      .selectFrom('runs')
-      .selectAll()
-      .where('session_id', '=', sessionId)
-      .orderBy('number', 'desc')
-      .limit(1)
+      .where('id', '=', id)
+      .where(isRunShownTo(owner.userId))
       .executeTakeFirst();
     return row && toRun(row);
   }
 
+  /** All runs of a session that is the caller's, newest first. */
+  async list(owner: OfTenant, sessionId: string): Promise<Run[]> {
+    const rows = await this.runsIn(owner, sessionId).orderBy('number', 'desc').execute();
+    return rows.map(toRun);
+  }
+
+  async findLatest(owner: OfTenant, sessionId: string): Promise<Run | undefined> {
+    const row = await this.runsIn(owner, sessionId).orderBy('number', 'desc').limit(1).executeTakeFirst();
+    return row && toRun(row);
+  }
+
   /** The session's first run with a number above `after`, open ones only where asked for. */
-  async findNext(sessionId: string, after: number, only?: 'open'): Promise<Run | undefined> {
-    let query = this.database.kysely
-      .selectFrom('runs')
-      .selectAll()
-      .where('session_id', '=', sessionId)
-      .where('number', '>', after)
-      .orderBy('number')
-      .limit(1);
+  async findNext(owner: OfTenant, sessionId: string, after: number, only?: 'open'): Promise<Run | undefined> {
+    let query = this.runsIn(owner, sessionId).where('number', '>', after).orderBy('number').limit(1);
     if (only === 'open') query = query.where('status', 'in', OPEN);
     const row = await query.executeTakeFirst();
     return row && toRun(row);
   }
 
-  async listOpen(sessionId: string, on: Queryable = this.database.kysely): Promise<Run[]> {
-    const rows = await on
-      .selectFrom('runs')
-      .selectAll()
-      .where('session_id', '=', sessionId)
-      .where('status', 'in', OPEN)
-      .orderBy('number')
-      .execute();
-    return rows.map(toRun);
+  async listOpen(owner: OfTenant, sessionId: string, on?: Queryable): Promise<Run[]> {
+    const query = this.runsIn(owner, sessionId, on).where('status', 'in', OPEN).orderBy('number');
+    return (await query.execute()).map(toRun);
+  }
+
+  private runsIn(owner: OfTenant, sessionId: string, on?: Queryable) {
+    return this.database.of(owner, on).selectFrom('runs').selectAll().where('session_id', '=', sessionId);
   }
 
   /** These runs, which end when nobody watches them, are watched at this moment. */
   async noteWatched(ids: string[]): Promise<void> {
-    await this.database.kysely
+    await this.database
+      .acrossTenants()
       .updateTable('runs')
       .set({ watched_until: this.soon })
       .where('id', 'in', ids)
@@ -141,21 +124,23 @@ export class RunRepository {
   }
 
   /** Leaves word that the run shall end; works before, during and after a claim. */
-  async requestCancel(id: string): Promise<void> {
-    await this.database.kysely
+  async requestCancel(run: Pick<Run, 'id' | 'tenantId'>): Promise<void> {
+    await this.database
+      .of(run)
       .updateTable('runs')
       .set({ cancel_requested_at: sql`coalesce(cancel_requested_at, ${this.database.now})` })
-      .where('id', '=', id)
+      .where('id', '=', run.id)
       .where('status', 'in', OPEN)
       .execute();
   }
 
   /** A run that waits goes on although nothing was decided. */
-  async wake(id: string): Promise<void> {
-    await this.database.kysely
+  async wake(run: Pick<Run, 'id' | 'tenantId'>): Promise<void> {
+    await this.database
+      .of(run)
       .updateTable('runs')
       .set({ wake_at: 0 })
-      .where('id', '=', id)
+      .where('id', '=', run.id)
       .where('status', '=', 'waiting')
       .execute();
   }
@@ -171,7 +156,8 @@ export class RunRepository {
     work: (on: Queryable) => Promise<void>,
   ): Promise<number> {
     return this.database.transaction(async (trx) => {
-      const row = await trx
+      const row = await this.database
+        .of(run, trx)
         .updateTable('runs')
         .set({
           checkpoint_seq: progress.seq,
@@ -192,7 +178,8 @@ export class RunRepository {
   /** Stores the final state and frees the session for its next run. */
   async settle(run: Run, end: RunEnd, work?: (on: Queryable) => Promise<void>): Promise<void> {
     await this.database.transaction(async (trx) => {
-      const { numUpdatedRows } = await trx
+      const { numUpdatedRows } = await this.database
+        .of(run, trx)
         .updateTable('runs')
         .set({
           status: end.status,
@@ -219,7 +206,8 @@ export class RunRepository {
    */
   async reopenLog(run: Run, forMs: number): Promise<Run | undefined> {
     const { now } = this.database;
-    const row = await this.database.kysely
+    const row = await this.database
+      .of(run)
       .updateTable('runs')
       .set({
         attempt: sql<number>`attempt + 1`,
@@ -236,7 +224,8 @@ export class RunRepository {
 
   /** The log was written anew: this is its last event now. */
   async saveLogEnd(run: Run, lastEventId: string): Promise<void> {
-    await this.database.kysely
+    await this.database
+      .of(run)
       .updateTable('runs')
       .set({ last_event_id: lastEventId, lease_until: null })
       .where('id', '=', run.id)
@@ -244,13 +233,14 @@ export class RunRepository {
       .execute();
   }
 
-  async deleteAll(on: Queryable, sessionId: string): Promise<void> {
-    const ids = on.selectFrom('runs').select('id').where('session_id', '=', sessionId);
-    await on.deleteFrom('tool_calls').where('run_id', 'in', ids).execute();
-    await on.deleteFrom('run_inputs').where('run_id', 'in', ids).execute();
-    await on.deleteFrom('run_frames').where('run_id', 'in', ids).execute();
-    await on.deleteFrom('idempotency_keys').where('run_id', 'in', ids).execute();
-    await on.deleteFrom('runs').where('session_id', '=', sessionId).execute();
+  async deleteAll(owner: OfTenant, on: Queryable, sessionId: string): Promise<void> {
+    const handle = this.database.of(owner, on);
+    const ids = handle.selectFrom('runs').select('id').where('session_id', '=', sessionId);
+    await handle.deleteFrom('tool_calls').where('run_id', 'in', ids).execute();
+    await handle.deleteFrom('run_inputs').where('run_id', 'in', ids).execute();
+    await handle.deleteFrom('run_frames').where('run_id', 'in', ids).execute();
+    await handle.deleteFrom('idempotency_keys').where('run_id', 'in', ids).execute();
+    await handle.deleteFrom('runs').where('session_id', '=', sessionId).execute();
   }
 }
 

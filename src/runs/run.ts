@@ -1,3 +1,4 @@
+import type { Owner } from '../auth/principal.js';
 import type { RunEvent, RunStatus, Usage } from '../event-log/run-event.js';
 import type { ToolContext } from '../tools/tool.js';
 import type { Cost } from '../usage/cost.js';
@@ -42,6 +43,25 @@ export interface Run {
   /** Milliseconds that it has waited for decisions. */
   waitedMs: number;
   cost: Cost;
+}
+
+/** A run that is about to be stored. */
+export interface NewRun {
+  id: string;
+  owner: Owner;
+  sessionId: string;
+  model: string;
+  principal: Run['principal'];
+  onDisconnect: Run['onDisconnect'];
+  usage: Usage;
+  agent?: string | null;
+  /** The API key that was used, where one was. */
+  keyId?: string | undefined;
+  parent?: Run['parent'];
+  rootRunId?: string;
+  /** The process that makes it, and for how long it alone may begin it. */
+  holder: string;
+  leaseMs: number;
 }
 
 export type RunOutcome = 'completed' | 'failed' | 'cancelled';

@@ -4,6 +4,7 @@ import { DiscoveryModule } from '@nestjs/core';
 import { AgentsModule } from '../agents/agents.module.js';
 import { Agents } from '../agents/agents.js';
 import { FrameRepository } from '../context/frame.repository.js';
+import { LimitsModule } from '../limits/limits.module.js';
 import { ModelModule } from '../model/model.module.js';
 import { modelConfig } from '../model/model.config.js';
 import { AgentNames } from '../sessions/agent-names.js';
@@ -15,6 +16,7 @@ import { DecisionRepository } from './queue/decision.repository.js';
 import { DecisionsService } from './decisions.service.js';
 import { IdempotencyRepository } from './queue/idempotency.repository.js';
 import { LeaseRepository } from './queue/lease.repository.js';
+import { OpenRuns } from './queue/open-runs.repository.js';
 import { RunListeners } from './listeners/run-listeners.service.js';
 import { AgentLoopFactory, LoopStores, LoopTools } from './loop/agent-loop-factory.service.js';
 import { LogRestorer } from './log-restorer.service.js';
@@ -51,6 +53,7 @@ class AgentNamesModule {}
     AgentNamesModule,
     ConfigModule.forFeature(modelConfig),
     DiscoveryModule,
+    LimitsModule,
     ModelModule,
     SessionsModule,
     ToolsModule,
@@ -59,6 +62,7 @@ class AgentNamesModule {}
   providers: [
     RunRepository,
     LeaseRepository,
+    OpenRuns,
     DecisionRepository,
     IdempotencyRepository,
     ToolLedgerRepository,

@@ -109,7 +109,7 @@ describe('a start', () => {
     const refused = node.start({ sessionId: first.sessionId, whenBusy: 'reject' });
 
     await expect(refused).rejects.toMatchObject({ code: 'session_busy' });
-    expect(await bench.runs.list(first.sessionId)).toHaveLength(1);
+    expect(await bench.runs.list(ADA, first.sessionId)).toHaveLength(1);
     await node.service.cancel(ADA, first.id);
     const next = await node.start({ sessionId: first.sessionId, whenBusy: 'reject' });
     expect((await node.ended(next)).at(-1)).toMatch(/done completed/);
@@ -140,7 +140,7 @@ describe('a start', () => {
 
     await expect(node.start({ sessionId, principal: BOB })).rejects.toMatchObject({ code: 'not_found' });
     await expect(node.start({ sessionId: 'ses_none' })).rejects.toMatchObject({ code: 'not_found' });
-    expect(await bench.runs.list(sessionId)).toEqual([]);
+    expect(await bench.runs.list(ADA, sessionId)).toEqual([]);
   });
 
   it('said again with its key answers with the same run, which is not run again', async () => {
@@ -275,7 +275,7 @@ describe('a cancel', () => {
 
   it('that was left on record is carried out by whoever takes the run', async () => {
     const { id, sessionId } = await bench.queue();
-    await bench.runs.requestCancel(id);
+    await bench.runs.requestCancel({ ...ADA, id });
     await bench.leases.offerOwn(id);
     const node = newNode();
     node.dispatcher.kick();
@@ -327,18 +327,18 @@ describe('a session', () => {
     const leave = new AbortController();
     const first = await node.start();
     const { sessionId } = first;
-    expect((await node.next.wait(sessionId, 0, leave.signal))?.id).toBe(first.id);
+    expect((await node.next.wait(ADA, sessionId, 0, leave.signal))?.id).toBe(first.id);
 
     let next: string | undefined;
     const waiting = (async () => {
-      next = (await node.next.wait(sessionId, 1, leave.signal))?.id;
+      next = (await node.next.wait(ADA, sessionId, 1, leave.signal))?.id;
     })();
     const second = await node.start({ sessionId });
     await committed();
 
     expect(next).toBe(second.id);
     await waiting;
-    const last = node.next.wait(sessionId, 2, leave.signal);
+    const last = node.next.wait(ADA, sessionId, 2, leave.signal);
     leave.abort();
     expect(await last).toBeUndefined();
     await node.ended(second);
@@ -350,13 +350,13 @@ describe('a session', () => {
     await hanging.promise;
     const second = await node.start({ sessionId: first.sessionId, text: 'never' });
 
-    const waiting = node.next.wait(first.sessionId, 2, new AbortController().signal);
+    const waiting = node.next.wait(ADA, first.sessionId, 2, new AbortController().signal);
     await node.service.remove(ADA, first.sessionId);
 
     expect(await waiting).toBeUndefined();
     expect(model.connections).toBe(0);
     expect(model.requests).toHaveLength(1);
-    expect(await bench.runs.list(first.sessionId)).toEqual([]);
+    expect(await bench.runs.list(ADA, first.sessionId)).toEqual([]);
     expect(await node.log.end(first.id)).toBeUndefined();
     expect(await node.log.end(second.id)).toBeUndefined();
     await expect(node.service.find(ADA, first.id)).rejects.toMatchObject({ code: 'not_found' });

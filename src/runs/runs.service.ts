@@ -3,6 +3,7 @@ import type { Owner } from '../auth/principal.js';
 import { isId } from '../database/ids.js';
 import { AppError, hasCode } from '../errors/app-error.js';
 import type { Usage } from '../event-log/run-event.js';
+import { requireOwn } from '../sessions/session.js';
 import { Dispatcher } from './dispatcher.service.js';
 import { ToolLedgerRepository } from './loop/tool-ledger.repository.js';
 import { ModelChoice } from './model-choice.service.js';
@@ -63,16 +64,27 @@ export class RunsService {
     await this.dispatcher.offerChild(run);
   }
 
-  /** @throws AppError `not_found`, also for the run of somebody else. */
+  /** @throws AppError `not_found`, also for the run of somebody else; `forbidden` for one that others show. */
   async find(owner: Owner, id: string): Promise<Run> {
-    const run = isId('run', id) ? await this.runs.find(owner, id) : undefined;
+    return requireOwn(owner, await this.see(owner, id));
+  }
+
+  /** The caller's run that was started with this idempotency key; undefined: none that is remembered. */
+  async startedWith(owner: Owner, key: string): Promise<Run | undefined> {
+    const id = await this.starter.startedWith(owner, key);
+    return id === undefined ? undefined : this.runs.find(owner, id);
+  }
+
+  /** The run, also for whom its session is shown to. @throws AppError `not_found`. */
+  async see(owner: Owner, id: string): Promise<Run> {
+    const run = isId('run', id) ? await this.runs.see(owner, id) : undefined;
     if (run === undefined) throw new AppError('not_found', 'There is no such run.');
     return run;
   }
 
   /** The runs of its sub-agents, the first one first. @throws AppError `not_found`. */
   async listSubAgents(owner: Owner, id: string): Promise<Run[]> {
-    return this.starter.startedBy((await this.find(owner, id)).id);
+    return this.starter.startedBy(await this.see(owner, id));
   }
 
   /** Ends a run, wherever it is. A run that is over stays as it is. */
@@ -89,7 +101,7 @@ export class RunsService {
   async remove(owner: Owner, sessionId: string): Promise<void> {
     const all = await this.starter.withSubAgents(sessionId);
     for (const id of all) {
-      const open = await this.runs.listOpen(id);
+      const open = await this.runs.listOpen(owner, id);
       for (const run of open.toReversed()) await this.end(run);
     }
     await this.starter.remove(owner, sessionId);
@@ -97,12 +109,12 @@ export class RunsService {
   }
 
   private async cancelBefore(run: Run): Promise<void> {
-    const open = await this.runs.listOpen(run.sessionId);
+    const open = await this.runs.listOpen(run, run.sessionId);
     for (const other of open.filter(({ number }) => number < run.number).toReversed()) await this.end(other);
   }
 
   private async end(run: Run): Promise<void> {
-    await this.runs.requestCancel(run.id);
+    await this.runs.requestCancel(run);
     const isOver = async () => !isOpen((await this.find(run, run.id)).status);
     await this.dispatcher.cancel(run.id, isOver, AbortSignal.timeout(CANCEL_WAIT_MS));
     if (await isOver()) return;
@@ -112,7 +124,7 @@ export class RunsService {
   }
 
   private async receipt(run: Run): Promise<CancelReceipt> {
-    const calls = await this.ledger.list(run.id);
+    const calls = await this.ledger.list(run);
     return {
       runId: run.id,
       status: run.status,

@@ -71,7 +71,7 @@ describe('a message that steers', () => {
     ]);
     expect(model.requests).toHaveLength(2);
     expect(lines.at(-1)).toMatch(/done completed/);
-    expect(await bench.runs.list(run.sessionId)).toHaveLength(1);
+    expect(await bench.runs.list(ADA, run.sessionId)).toHaveLength(1);
   });
 
   it('is answered also when the run was about to end', async () => {
@@ -111,7 +111,7 @@ describe('a message that steers', () => {
     await node.service.cancel(ADA, run.id);
 
     expect(await said(run)).toEqual(['user go', 'assistant Half', 'user not that']);
-    expect(await bench.inputs.list(run.id)).toEqual([]);
+    expect(await bench.inputs.list(run)).toEqual([]);
   });
 
   it('said twice under one key joins once', async () => {

@@ -18,5 +18,5 @@ export abstract class SubAgents {
   abstract agentsAbove(run: Run): Promise<(string | null)[]>;
 
   /** Ends what is still open of a run's sub-agents, so that nothing of it goes on after its own end. */
-  abstract endAll(parentRunId: string): Promise<void>;
+  abstract endAll(parent: Pick<Run, 'id' | 'tenantId'>): Promise<void>;
 }

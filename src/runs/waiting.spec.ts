@@ -35,9 +35,14 @@ onEachDatabase('a run that waits for decisions', (open) => {
   const decide = (run: Run, id: string) =>
     decisions.decide(ADA, run.id, id, { decision: 'approve', reason: null });
   const row = (run: Run) =>
-    bench.database.kysely.selectFrom('runs').selectAll().where('id', '=', run.id).executeTakeFirstOrThrow();
+    bench.database
+      .acrossTenants()
+      .selectFrom('runs')
+      .selectAll()
+      .where('id', '=', run.id)
+      .executeTakeFirstOrThrow();
   const change = (run: Run, values: { watched_until?: number; parked_at?: number; lease_until?: number }) =>
-    bench.database.kysely.updateTable('runs').set(values).where('id', '=', run.id).execute();
+    bench.database.acrossTenants().updateTable('runs').set(values).where('id', '=', run.id).execute();
 
   async function waiting(ids = ['a'], start: Parameters<RunBench['begin']>[0] = {}): Promise<Run> {
     const run = await bench.begin(start);
@@ -118,7 +123,7 @@ onEachDatabase('a run that waits for decisions', (open) => {
 
   it('is ended by any process, and by the next one when that one dies', async () => {
     const run = await waiting();
-    await bench.runs.requestCancel(run.id);
+    await bench.runs.requestCancel(run);
 
     expect(await other.claimToEnd(run.id)).toMatchObject({ status: 'waiting', attempt: 2 });
     expect(await bench.leases.claimNext()).toBeUndefined();
@@ -131,7 +136,7 @@ onEachDatabase('a run that waits for decisions', (open) => {
 
   it('that shall end is taken by whoever comes first, should the one who said so be gone', async () => {
     const run = await waiting();
-    await bench.runs.requestCancel(run.id);
+    await bench.runs.requestCancel(run);
 
     expect(await other.claimNext()).toMatchObject({ id: run.id, cancelRequestedAt: expect.any(Number) });
   });
@@ -164,7 +169,7 @@ onEachDatabase('a run that waits for decisions', (open) => {
     await bench.leases.offerOwn(queued.id);
     expect(await other.claimNext()).toBeUndefined();
 
-    expect(await bench.inputs.announce(bench.database.kysely, run.sessionId)).toBe(run.id);
+    expect(await bench.inputs.announce(ADA, bench.database.kysely, run.sessionId)).toBe(run.id);
 
     await decide(run, 'a');
     expect((await bench.claim()).id).toBe(run.id);
@@ -202,7 +207,8 @@ onEachDatabase('a run that waits for decisions', (open) => {
       const [first, second] = nodes as [RunNode, RunNode];
       const run = await waitingOn(first);
       const { started_at: startedAt, parked_at: parkedAt } = await row(run);
-      await bench.database.kysely
+      await bench.database
+        .acrossTenants()
         .updateTable('runs')
         .set({ started_at: startedAt! - HOUR, parked_at: parkedAt! - HOUR })
         .where('id', '=', run.id)

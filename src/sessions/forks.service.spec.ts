@@ -49,7 +49,7 @@ onEachDatabase('a fork', (open) => {
     const hasParts = position === 1 && runNumber === 1;
     if (hasParts) await messages.savePart(id, 0, 0, 'a long text and its ');
     ids.push(id);
-    await messages.append(database.kysely, {
+    await messages.append(ADA, database.kysely, {
       id,
       sessionId: origin,
       runId: `run_${runNumber}`,
@@ -64,15 +64,15 @@ onEachDatabase('a fork', (open) => {
   }
 
   const placesOf = async (sessionId: string) =>
-    (await messages.list(sessionId)).map(({ runNumber, position }) => [runNumber, position]);
+    (await messages.list(ADA, sessionId)).map(({ runNumber, position }) => [runNumber, position]);
 
   it('is a session of its own with the whole history, whatever becomes of the first', async () => {
     const fork = await forks.create(ADA, origin, undefined);
-    const before = await messages.list(origin);
-    await messages.deleteAll(database.kysely, origin);
+    const before = await messages.list(ADA, origin);
+    await messages.deleteAll(ADA, database.kysely, origin);
     await sessions.delete(ADA, origin, database.kysely);
 
-    const copied = await messages.list(fork.id);
+    const copied = await messages.list(ADA, fork.id);
     expect(await sessions.find(ADA, fork.id)).toMatchObject({ ...FIELDS, parentRunId: null });
     expect(
       copied.map(({ role, content, stopReason, prefixHash }) => ({ role, content, stopReason, prefixHash })),
@@ -93,26 +93,26 @@ onEachDatabase('a fork', (open) => {
       [4, 5],
     ] as const) {
       const fork = await forks.create(ADA, origin, ids[named]);
-      expect(await messages.list(fork.id)).toHaveLength(kept);
+      expect(await messages.list(ADA, fork.id)).toHaveLength(kept);
     }
   });
 
   it('can be forked again, and beside another fork of the same session', async () => {
     const [one, two] = [await forks.create(ADA, origin, ids[3]), await forks.create(ADA, origin, ids[3])];
     const again = await forks.create(ADA, one.id, undefined);
-    expect(await messages.list(again.id)).toHaveLength(4);
-    expect(await messages.list(two.id)).toHaveLength(4);
+    expect(await messages.list(ADA, again.id)).toHaveLength(4);
+    expect(await messages.list(ADA, two.id)).toHaveLength(4);
   });
 
   it('of an empty session is empty', async () => {
     const empty = await sessions.create(ADA, {});
-    expect(await messages.list((await forks.create(ADA, empty.id, undefined)).id)).toEqual([]);
+    expect(await messages.list(ADA, (await forks.create(ADA, empty.id, undefined)).id)).toEqual([]);
   });
 
   it('takes along the summary that reaches furthest, but none that reaches beyond the cut', async () => {
     const at = { sessionId: origin, runId: 'run_1', summary: 'short' };
-    await messages.addCompaction(database.kysely, { ...at, id: 'cmp_1', runNumber: 1, position: 2 });
-    await messages.addCompaction(database.kysely, {
+    await messages.addCompaction(ADA, database.kysely, { ...at, id: 'cmp_1', runNumber: 1, position: 2 });
+    await messages.addCompaction(ADA, database.kysely, {
       ...at,
       id: 'cmp_2',
       runNumber: 2,
@@ -121,7 +121,7 @@ onEachDatabase('a fork', (open) => {
     });
     const summaryOf = async (upTo: string | undefined) => {
       const fork = await forks.create(ADA, origin, upTo);
-      const found = await messages.findCompaction(fork.id);
+      const found = await messages.findCompaction(ADA, fork.id);
       return found && [found.summary, found.runNumber, found.position];
     };
     expect(await summaryOf(undefined)).toEqual(['shorter', 0, 4]);

@@ -1,17 +1,18 @@
 import { Injectable } from '@nestjs/common';
 import type { Selectable } from 'kysely';
-import { Database, type Queryable } from '../database/database.js';
+import { Database, type OfTenant, type Queryable } from '../database/database.js';
 import type { MessagesTable } from '../database/schema.js';
 import type { Block, Compaction, LastMessage, Message, NewMessage } from './message.js';
 
-/** The only SQL about messages. Who asks has checked that the session is theirs. */
+/** The only SQL about messages. Who asks has checked that the session is theirs; another tenant's is never found. */
 @Injectable()
 export class MessageRepository {
   constructor(private readonly database: Database) {}
 
   /** Appends, once however often it is said; call it in the transaction that checks the run's attempt. */
-  async append(on: Queryable, message: NewMessage): Promise<void> {
-    await on
+  async append(owner: OfTenant, on: Queryable, message: NewMessage): Promise<void> {
+    await this.database
+      .of(owner, on)
       .insertInto('messages')
       .values({
         id: message.id,
@@ -31,19 +32,21 @@ export class MessageRepository {
   }
 
   /** What a run and its user said, oldest first. */
-  async listOfRun(runId: string): Promise<Message[]> {
-    const rows = await this.database.kysely
+  async listOfRun(owner: OfTenant, runId: string): Promise<Message[]> {
+    const rows = await this.database
+      .of(owner)
       .selectFrom('messages')
       .selectAll()
       .where('run_id', '=', runId)
       .orderBy('position')
       .execute();
-    return Promise.all(rows.map((row) => this.toMessage(row)));
+    return Promise.all(rows.map((row) => this.toMessage(owner, row)));
   }
 
   /** Stores the next piece of a message's text that is at `place` among its texts, before the message exists. */
   async savePart(messageId: string, place: number, position: number, text: string): Promise<void> {
-    await this.database.kysely
+    await this.database
+      .acrossTenants()
       .insertInto('message_parts')
       .values({ message_id: messageId, block: place, position, text: JSON.stringify(text) })
       .onConflict((conflict) => conflict.doNothing())
@@ -52,11 +55,13 @@ export class MessageRepository {
 
   /** The conversation up to and with the given run of it, after a place in it, oldest first. */
   async list(
+    owner: OfTenant,
     sessionId: string,
     upToRun?: number,
     after?: Pick<Compaction, 'runNumber' | 'position'>,
   ): Promise<Message[]> {
-    let query = this.database.kysely
+    let query = this.database
+      .of(owner)
       .selectFrom('messages')
       .selectAll()
       .where('session_id', '=', sessionId)
@@ -73,13 +78,14 @@ export class MessageRepository {
       );
     }
     const messages: Message[] = [];
-    for (const row of await query.execute()) messages.push(await this.toMessage(row));
+    for (const row of await query.execute()) messages.push(await this.toMessage(owner, row));
     return messages;
   }
 
   /** What a run's model said last, whole; undefined when it has said nothing. */
-  async findLastAnswer(runId: string): Promise<Message | undefined> {
-    const row = await this.database.kysely
+  async findLastAnswer(owner: OfTenant, runId: string): Promise<Message | undefined> {
+    const row = await this.database
+      .of(owner)
       .selectFrom('messages')
       .selectAll()
       .where('run_id', '=', runId)
@@ -87,12 +93,17 @@ export class MessageRepository {
       .orderBy('position', 'desc')
       .limit(1)
       .executeTakeFirst();
-    return row && this.toMessage(row);
+    return row && this.toMessage(owner, row);
   }
 
   /** The first messages of a conversation, without the parts of their long texts. */
-  async listFirst(sessionId: string, limit: number): Promise<Pick<Message, 'role' | 'content'>[]> {
-    const rows = await this.database.kysely
+  async listFirst(
+    owner: OfTenant,
+    sessionId: string,
+    limit: number,
+  ): Promise<Pick<Message, 'role' | 'content'>[]> {
+    const rows = await this.database
+      .of(owner)
       .selectFrom('messages')
       .select(['role', 'content_json'])
       .where('session_id', '=', sessionId)
@@ -107,8 +118,9 @@ export class MessageRepository {
   }
 
   /** The last message of a run, without the parts of its long texts. */
-  async findLast(runId: string, on: Queryable = this.database.kysely): Promise<LastMessage | undefined> {
-    const row = await on
+  async findLast(owner: OfTenant, runId: string, on?: Queryable): Promise<LastMessage | undefined> {
+    const row = await this.database
+      .of(owner, on)
       .selectFrom('messages')
       .select(['position', 'role', 'content_json', 'has_parts', 'stop_reason'])
       .where('run_id', '=', runId)
@@ -127,8 +139,9 @@ export class MessageRepository {
   }
 
   /** Stores a summary; said twice, it is one. */
-  async addCompaction(on: Queryable, compaction: Compaction): Promise<void> {
-    await on
+  async addCompaction(owner: OfTenant, on: Queryable, compaction: Compaction): Promise<void> {
+    await this.database
+      .of(owner, on)
       .insertInto('compactions')
       .values({
         id: compaction.id,
@@ -145,10 +158,12 @@ export class MessageRepository {
 
   /** The summary that reaches furthest, but not beyond `upTo`. */
   async findCompaction(
+    owner: OfTenant,
     sessionId: string,
     upTo?: Pick<Message, 'runNumber' | 'position'>,
   ): Promise<Compaction | undefined> {
-    let query = this.database.kysely
+    let query = this.database
+      .of(owner)
       .selectFrom('compactions')
       .selectAll()
       .where('session_id', '=', sessionId);
@@ -180,13 +195,14 @@ export class MessageRepository {
   }
 
   /** Says of what the user said in a run in which nobody has answered why that is so. */
-  async markUnanswered(on: Queryable, runId: string, why: string): Promise<void> {
-    const isAnswered = on
+  async markUnanswered(owner: OfTenant, on: Queryable, runId: string, why: string): Promise<void> {
+    const handle = this.database.of(owner, on);
+    const isAnswered = handle
       .selectFrom('messages')
       .select('id')
       .where('run_id', '=', runId)
       .where('role', '=', 'assistant');
-    await on
+    await handle
       .updateTable('messages')
       .set({ stop_reason: why })
       .where('run_id', '=', runId)
@@ -195,20 +211,21 @@ export class MessageRepository {
   }
 
   /** Takes back what a run that never began was to say. */
-  async withdraw(on: Queryable, runId: string): Promise<void> {
-    await on.deleteFrom('messages').where('run_id', '=', runId).execute();
+  async withdraw(owner: OfTenant, on: Queryable, runId: string): Promise<void> {
+    await this.database.of(owner, on).deleteFrom('messages').where('run_id', '=', runId).execute();
   }
 
-  async deleteAll(on: Queryable, sessionId: string): Promise<void> {
-    const ids = on.selectFrom('messages').select('id').where('session_id', '=', sessionId);
-    await on.deleteFrom('message_parts').where('message_id', 'in', ids).execute();
-    await on.deleteFrom('compactions').where('session_id', '=', sessionId).execute();
-    await on.deleteFrom('messages').where('session_id', '=', sessionId).execute();
+  async deleteAll(owner: OfTenant, on: Queryable, sessionId: string): Promise<void> {
+    const handle = this.database.of(owner, on);
+    const ids = handle.selectFrom('messages').select('id').where('session_id', '=', sessionId);
+    await handle.deleteFrom('message_parts').where('message_id', 'in', ids).execute();
+    await handle.deleteFrom('compactions').where('session_id', '=', sessionId).execute();
+    await handle.deleteFrom('messages').where('session_id', '=', sessionId).execute();
   }
 
-  private async toMessage(row: Selectable<MessagesTable>): Promise<Message> {
+  private async toMessage(owner: OfTenant, row: Selectable<MessagesTable>): Promise<Message> {
     const content = JSON.parse(row.content_json) as Block[];
-    if (row.has_parts === 1) await this.addParts(row.id, content);
+    if (row.has_parts === 1) await this.addParts(owner, row.id, content);
     return {
       id: row.id,
       sessionId: row.session_id,
@@ -223,8 +240,9 @@ export class MessageRepository {
     };
   }
 
-  private async addParts(messageId: string, content: Block[]): Promise<void> {
-    const parts = await this.database.kysely
+  private async addParts(owner: OfTenant, messageId: string, content: Block[]): Promise<void> {
+    const parts = await this.database
+      .of(owner)
       .selectFrom('message_parts')
       .select(['block', 'text'])
       .where('message_id', '=', messageId)

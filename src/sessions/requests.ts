@@ -56,14 +56,20 @@ export const forkSession = z
   .meta({ id: 'ForkSession' });
 export type ForkSession = z.output<typeof forkSession>;
 
-/** `limit` 1–100; `cursor` is the `next_cursor` of the page before. */
+/** `limit` 1–100; `cursor` is the `next_cursor` of the page before; `shared`: those that others show. */
 export const listSessions = z.object({
   limit: z
     .string()
     .regex(/^\d{1,3}$/)
     .transform(Number)
     .pipe(z.int().min(1).max(100))
-    .default(20),
-  cursor: z.string().max(64).optional(),
+    .default(20)
+    .describe('1 to 100; 20 when left out'),
+  cursor: z.string().max(64).optional().describe('`next_cursor` of the page before'),
+  shared: z
+    .enum(['true', 'false'])
+    .transform((text) => text === 'true')
+    .optional()
+    .describe('true: those that others show'),
 });
 export type ListSessions = z.output<typeof listSessions>;

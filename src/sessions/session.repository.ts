@@ -1,12 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import type { Selectable, Updateable } from 'kysely';
 import type { Owner } from '../auth/principal.js';
-import { Database, type Queryable } from '../database/database.js';
-import { newId } from '../database/ids.js';
+import { Database, type OfTenant, type Queryable } from '../database/database.js';
+import { isId, newId } from '../database/ids.js';
 import type { SessionsTable } from '../database/schema.js';
-import type { Session, SessionFields } from './session.js';
+import { EVERYBODY, isSessionShownTo } from '../database/shown-to.js';
+import { AppError } from '../errors/app-error.js';
+import { requireOwn, type Session, type SessionFields } from './session.js';
 
-/** The only SQL about sessions; every query names the owner. */
+/** The only SQL about sessions; every query names the owner; the tenant is put there by `Database.of`. */
 @Injectable()
 export class SessionRepository {
   constructor(private readonly database: Database) {}
@@ -15,9 +17,10 @@ export class SessionRepository {
   async create(
     owner: Owner,
     fields: SessionFields & { parentRunId?: string },
-    on: Queryable = this.database.kysely,
+    on?: Queryable,
   ): Promise<Session> {
-    const row = await on
+    const row = await this.database
+      .of(owner, on)
       .insertInto('sessions')
       .values({
         id: newId('ses'),
@@ -38,19 +41,67 @@ export class SessionRepository {
   }
 
   async find(owner: Owner, id: string): Promise<Session | undefined> {
-    const row = await this.database.kysely
+    const row = await this.database
+      .of(owner)
       .selectFrom('sessions')
       .selectAll()
       .where('id', '=', id)
-      .where('tenant_id', '=', owner.tenantId)
       .where('user_id', '=', owner.userId)
       .executeTakeFirst();
     return row && toSession(row);
   }
 
-  /** Whether there is such a session, whoever's: for who was let in before it was deleted. */
-  async has(id: string): Promise<boolean> {
-    const row = await this.database.kysely
+  /**
+   * The session, when it is the caller's.
+   * @throws AppError `not_found`; `forbidden` when others show it to the caller.
+   */
+  async require(owner: Owner, id: string): Promise<Session> {
+    return requireOwn(owner, await this.see(owner, id));
+  }
+
+  /** The session, when it is the caller's or others show it to the caller. @throws AppError `not_found`. */
+  async see(owner: Owner, id: string): Promise<Session> {
+    const session = isId('ses', id)
+      ? ((await this.find(owner, id)) ?? (await this.findShown(owner, id)))
+      : undefined;
+    if (session === undefined) throw new AppError('not_found', 'There is no such session.');
+    return session;
+  }
+
+  private async findShown(viewer: Owner, id: string): Promise<Session | undefined> {
+    const row = await this.database
+      .of(viewer)
+      .selectFrom('sessions')
+      .selectAll()
+      .where('id', '=', id)
+      .where(isSessionShownTo(viewer.userId))
+      .executeTakeFirst();
+    return row && toSession(row);
+  }
+
+  /** Those that others show to the viewer, newest first, older than the session `before`. */
+  async listShown(viewer: Owner, limit: number, before: string | undefined): Promise<Session[]> {
+    let query = this.database
+      .of(viewer)
+      .selectFrom('sessions')
+      .selectAll()
+      .where('id', 'in', (eb) =>
+        eb
+          .selectFrom('session_shares as share')
+          .select('share.session_id')
+          .where('share.user_id', 'in', [viewer.userId, EVERYBODY]),
+      )
+      .where('user_id', '<>', viewer.userId)
+      .orderBy('id', 'desc')
+      .limit(limit);
+    if (before !== undefined) query = query.where('id', '<', before);
+    return (await query.execute()).map(toSession);
+  }
+
+  /** Whether there is such a session, whoever's of the tenant: for who was let in before it was deleted. */
+  async has(owner: OfTenant, id: string): Promise<boolean> {
+    const row = await this.database
+      .of(owner)
       .selectFrom('sessions')
       .select('id')
       .where('id', '=', id)
@@ -60,10 +111,10 @@ export class SessionRepository {
 
   /** Those of people, newest first, older than the session `before`. */
   async list(owner: Owner, limit: number, before: string | undefined): Promise<Session[]> {
-    let query = this.database.kysely
+    let query = this.database
+      .of(owner)
       .selectFrom('sessions')
       .selectAll()
-      .where('tenant_id', '=', owner.tenantId)
       .where('user_id', '=', owner.userId)
       .where('parent_run_id', 'is', null)
       .orderBy('id', 'desc')
@@ -76,23 +127,18 @@ export class SessionRepository {
    * Changes fields, or only notes that the session was used; undefined when there is none.
    * In a transaction the row stays locked until its end: who holds it alone adds runs to the session.
    */
-  async save(
-    owner: Owner,
-    id: string,
-    fields: SessionFields,
-    on: Queryable = this.database.kysely,
-  ): Promise<Session | undefined> {
+  async save(owner: Owner, id: string, fields: SessionFields, on?: Queryable): Promise<Session | undefined> {
     const change: Updateable<SessionsTable> = {};
     if (fields.title !== undefined) change.title = fields.title;
     if (fields.model !== undefined) change.model = fields.model;
     if (fields.system !== undefined) change.system = fields.system;
     if (fields.agent !== undefined) change.agent = fields.agent;
     if (fields.metadata !== undefined) change.metadata_json = JSON.stringify(fields.metadata);
-    const row = await on
+    const row = await this.database
+      .of(owner, on)
       .updateTable('sessions')
       .set({ ...change, updated_at: this.database.now })
       .where('id', '=', id)
-      .where('tenant_id', '=', owner.tenantId)
       .where('user_id', '=', owner.userId)
       .returningAll()
       .executeTakeFirst();
@@ -101,23 +147,21 @@ export class SessionRepository {
 
   /** Gives a session its title, unless it has one by now. */
   async entitle(owner: Owner, id: string, title: string): Promise<void> {
-    await this.database.kysely
+    await this.database
+      .of(owner)
       .updateTable('sessions')
       .set({ title })
       .where('id', '=', id)
-      .where('tenant_id', '=', owner.tenantId)
       .where('user_id', '=', owner.userId)
       .where('title', 'is', null)
       .execute();
   }
 
   async delete(owner: Owner, id: string, on: Queryable): Promise<void> {
-    await on
-      .deleteFrom('sessions')
-      .where('id', '=', id)
-      .where('tenant_id', '=', owner.tenantId)
-      .where('user_id', '=', owner.userId)
-      .execute();
+    const handle = this.database.of(owner, on);
+    await handle.deleteFrom('session_shares').where('session_id', '=', id).execute();
+    await handle.deleteFrom('threads').where('session_id', '=', id).execute();
+    await handle.deleteFrom('sessions').where('id', '=', id).where('user_id', '=', owner.userId).execute();
   }
 }
 

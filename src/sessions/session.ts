@@ -1,3 +1,6 @@
+import type { Owner } from '../auth/principal.js';
+import { AppError } from '../errors/app-error.js';
+
 /** One conversation, owned by one user of one tenant. Times are milliseconds since 1970. */
 export interface Session {
   id: string;
@@ -14,6 +17,15 @@ export interface Session {
   parentRunId: string | null;
   createdAt: number;
   updatedAt: number;
+}
+
+/**
+ * What the caller may change, of what the caller may see.
+ * @throws AppError `forbidden` for what others show to the caller.
+ */
+export function requireOwn<T extends Owner>(caller: Owner, shown: T): T {
+  if (shown.userId === caller.userId && shown.tenantId === caller.tenantId) return shown;
+  throw new AppError('forbidden', 'This conversation is shown to you: only its owner can change it.');
 }
 
 /** What a client may set. */

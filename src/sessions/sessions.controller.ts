@@ -1,5 +1,6 @@
 import { Body, Controller, Get, Param, Patch, Post, Query } from '@nestjs/common';
 import { ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { Audited } from '../audit/audited.decorator.js';
 import { CurrentPrincipal } from '../auth/access.decorator.js';
 import type { Principal } from '../auth/principal.js';
 import { Forks } from './forks.service.js';
@@ -35,15 +36,16 @@ export class SessionsController {
 
   @ApiOperation({ summary: 'Start a conversation' })
   @ApiCreatedResponse({ standardSchema: sessionView })
+  @Audited('session.create')
   @Post()
   async create(
     @CurrentPrincipal() principal: Principal,
     @Body({ schema: createSession }) body: CreateSession,
   ): Promise<SessionView> {
-    return viewSession(await this.sessions.create(principal, body));
+    return viewSession(await this.sessions.create(principal, body), principal);
   }
 
-  @ApiOperation({ summary: 'Own conversations, newest first' })
+  @ApiOperation({ summary: 'Own conversations, or those that others show, newest first' })
   @ApiOkResponse({ standardSchema: sessionList })
   @Get()
   async list(
@@ -51,36 +53,38 @@ export class SessionsController {
     @Query({ schema: listSessions }) query: ListSessions,
   ): Promise<SessionList> {
     const { sessions, nextCursor } = await this.sessions.list(principal, query);
-    return { data: sessions.map(viewSession), next_cursor: nextCursor };
+    return { data: sessions.map((session) => viewSession(session, principal)), next_cursor: nextCursor };
   }
 
   @ApiOperation({ summary: 'One conversation' })
   @ApiOkResponse({ standardSchema: sessionView })
   @Get(':id')
   async find(@CurrentPrincipal() principal: Principal, @Param('id') id: string): Promise<SessionView> {
-    return viewSession(await this.sessions.find(principal, id));
+    return viewSession(await this.sessions.see(principal, id), principal);
   }
 
   @ApiOperation({ summary: 'Change title, model, system prompt, agent or metadata' })
   @ApiOkResponse({ standardSchema: sessionView })
+  @Audited('session.change')
   @Patch(':id')
   async change(
     @CurrentPrincipal() principal: Principal,
     @Param('id') id: string,
     @Body({ schema: changeSession }) body: ChangeSession,
   ): Promise<SessionView> {
-    return viewSession(await this.sessions.change(principal, id, body));
+    return viewSession(await this.sessions.change(principal, id, body), principal);
   }
 
   @ApiOperation({ summary: 'Copy a conversation up to and with a message: a new one that goes on by itself' })
   @ApiCreatedResponse({ standardSchema: sessionView })
+  @Audited('session.fork')
   @Post(':id/fork')
   async fork(
     @CurrentPrincipal() principal: Principal,
     @Param('id') id: string,
     @Body({ schema: forkSession }) body: ForkSession,
   ): Promise<SessionView> {
-    return viewSession(await this.forks.create(principal, id, body?.message_id));
+    return viewSession(await this.forks.create(principal, id, body?.message_id), principal);
   }
 
   @ApiOperation({ summary: 'Its messages, as the model saw them' })

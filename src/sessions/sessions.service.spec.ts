@@ -6,6 +6,8 @@ import { newId } from '../database/ids.js';
 import { AppError } from '../errors/app-error.js';
 import { MessageRepository } from './message.repository.js';
 import { SessionRepository } from './session.repository.js';
+import { ShareWatch } from './shares/share-watch.service.js';
+import { ShareRepository } from './shares/share.repository.js';
 import { SessionsService } from './sessions.service.js';
 
 const ADA: Owner = { userId: 'usr_ada', tenantId: 'default' };
@@ -24,11 +26,13 @@ onEachDatabase('sessions', (open) => {
   beforeEach(async () => {
     database = await open();
     repository = new SessionRepository(database);
-    sessions = new SessionsService(repository, new MessageRepository(database), {
-      check: (name) => {
+    const watch = new ShareWatch(new ShareRepository(database));
+    const agents = {
+      check: (name: string) => {
         if (name !== 'helper') throw new AppError('invalid_request', `There is no agent "${name}" here.`);
       },
-    });
+    };
+    sessions = new SessionsService(repository, new MessageRepository(database), agents, watch);
   });
   afterEach(() => database.close());
 
@@ -176,7 +180,7 @@ onEachDatabase('sessions', (open) => {
       long,
       message(1, 0, [{ type: 'text', text: 'hello' }]),
     ];
-    for (const each of all) await messages.append(database.kysely, each);
+    for (const each of all) await messages.append(ADA, database.kysely, each);
 
     const listed = await sessions.listMessages(ADA, sessionId);
 
@@ -188,11 +192,11 @@ onEachDatabase('sessions', (open) => {
       ],
       [{ type: 'text', text: 'again' }],
     ]);
-    expect((await messages.list(sessionId, 1)).map(({ runId }) => runId)).toEqual(['run_1', 'run_1']);
-    await messages.withdraw(database.kysely, 'run_2');
-    expect(await messages.list(sessionId)).toHaveLength(2);
-    await messages.deleteAll(database.kysely, sessionId);
-    expect(await messages.list(sessionId)).toEqual([]);
-    expect(await database.kysely.selectFrom('message_parts').selectAll().execute()).toEqual([]);
+    expect((await messages.list(ADA, sessionId, 1)).map(({ runId }) => runId)).toEqual(['run_1', 'run_1']);
+    await messages.withdraw(ADA, database.kysely, 'run_2');
+    expect(await messages.list(ADA, sessionId)).toHaveLength(2);
+    await messages.deleteAll(ADA, database.kysely, sessionId);
+    expect(await messages.list(ADA, sessionId)).toEqual([]);
+    expect(await database.acrossTenants().selectFrom('message_parts').selectAll().execute()).toEqual([]);
   });
 });

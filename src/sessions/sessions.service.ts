@@ -8,14 +8,18 @@ import { MessageRepository } from './message.repository.js';
 import type { ChangeSession, CreateSession, ListSessions } from './requests.js';
 import { SessionRepository } from './session.repository.js';
 import type { Session } from './session.js';
+import { ShareWatch, type ShownFor } from './shares/share-watch.service.js';
 
-/** Conversations as their owner may use them. What is another's is answered like what does not exist. */
+export type { ShownFor };
+
+/** Conversations as their owner may use them. What is another's, and not shown, is answered like what does not exist. */
 @Injectable()
 export class SessionsService {
   constructor(
     private readonly sessions: SessionRepository,
     private readonly messages: MessageRepository,
     private readonly agents: AgentNames,
+    private readonly shown: ShareWatch,
   ) {}
 
   /** @throws AppError `invalid_request` for an agent that is not known. */
@@ -24,11 +28,22 @@ export class SessionsService {
     return this.sessions.create(owner, fields);
   }
 
-  async find(owner: Owner, id: string): Promise<Session> {
-    return found(isId('ses', id) ? await this.sessions.find(owner, id) : undefined);
+  /** The session, for its owner alone. @throws AppError `not_found`; `forbidden` for who only watches it. */
+  find(owner: Owner, id: string): Promise<Session> {
+    return this.sessions.require(owner, id);
   }
 
-  /** Those that people began, newest first; the conversations of sub-agents are found by their id only. */
+  /** The session, also for whom it is shown to. @throws AppError `not_found`. */
+  see(owner: Owner, id: string): Promise<Session> {
+    return this.sessions.see(owner, id);
+  }
+
+  /** Tells when the session is not shown to the viewer any more; undefined for its owner. */
+  async watch(viewer: Owner, session: Session): Promise<ShownFor | undefined> {
+    return viewer.userId === session.userId ? undefined : this.shown.watch(viewer, session);
+  }
+
+  /** Those that people began, or, with `shared`, that others show to the caller, newest first; the conversations of sub-agents are found by their id only. */
   async list(owner: Owner, page: ListSessions): Promise<{ sessions: Session[]; nextCursor: string | null }> {
     if (page.cursor !== undefined && !isId('ses', page.cursor)) {
       throw new AppError(
@@ -36,7 +51,10 @@ export class SessionsService {
         'The cursor is not one of this list: take next_cursor as it came.',
       );
     }
-    const sessions = await this.sessions.list(owner, page.limit + 1, page.cursor);
+    const list = page.shared
+      ? this.sessions.listShown.bind(this.sessions)
+      : this.sessions.list.bind(this.sessions);
+    const sessions = await list(owner, page.limit + 1, page.cursor);
     const shown = sessions.slice(0, page.limit);
     return { sessions: shown, nextCursor: sessions.length > page.limit ? (shown.at(-1)?.id ?? null) : null };
   }
@@ -44,20 +62,16 @@ export class SessionsService {
   /** @throws AppError `invalid_request` for an agent that is not known. */
   async change(owner: Owner, id: string, fields: ChangeSession): Promise<Session> {
     this.checkAgent(fields.agent);
-    return found(isId('ses', id) ? await this.sessions.save(owner, id, fields) : undefined);
+    const saved = isId('ses', id) ? await this.sessions.save(owner, id, fields) : undefined;
+    return saved ?? this.sessions.require(owner, id);
   }
 
   async listMessages(owner: Owner, id: string): Promise<Message[]> {
-    const session = await this.find(owner, id);
-    return this.messages.list(session.id);
+    const session = await this.see(owner, id);
+    return this.messages.list(session, session.id);
   }
 
   private checkAgent(name: string | null | undefined): void {
     if (name !== null && name !== undefined) this.agents.check(name);
   }
-}
-
-function found(session: Session | undefined): Session {
-  if (session === undefined) throw new AppError('not_found', 'There is no such session.');
-  return session;
 }

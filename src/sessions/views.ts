@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { Owner } from '../auth/principal.js';
 import type { Message } from './message.js';
 import type { Session } from './session.js';
 
@@ -13,6 +14,8 @@ export const sessionView = z
     parent_run_id: z.string().nullable(),
     created_at: z.iso.datetime(),
     updated_at: z.iso.datetime(),
+    owner_id: z.string(),
+    access: z.enum(['owner', 'viewer']),
   })
   .meta({ id: 'Session' });
 export type SessionView = z.output<typeof sessionView>;
@@ -42,17 +45,21 @@ export function toTime(milliseconds: number): string {
   return new Date(milliseconds).toISOString();
 }
 
-export function viewSession(session: Session): SessionView {
+/** Who only watches a conversation is not told how it was set up. */
+export function viewSession(session: Session, reader: Owner): SessionView {
+  const isOwner = session.userId === reader.userId;
   return {
     id: session.id,
     title: session.title,
     model: session.model,
-    system: session.system,
-    metadata: session.metadata,
+    system: isOwner ? session.system : null,
+    metadata: isOwner ? session.metadata : {},
     agent: session.agent,
     parent_run_id: session.parentRunId,
     created_at: toTime(session.createdAt),
     updated_at: toTime(session.updatedAt),
+    owner_id: session.userId,
+    access: isOwner ? 'owner' : 'viewer',
   };
 }
 

@@ -1,8 +1,10 @@
 import { Body, Controller, HttpCode, HttpStatus, Param, Post } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
+import { Audited } from '../audit/audited.decorator.js';
 import { CurrentPrincipal } from '../auth/access.decorator.js';
 import type { Principal } from '../auth/principal.js';
+import { Refuses } from '../errors/refuses.decorator.js';
 import { Compactions } from './compactions.service.js';
 
 const nothing = z.strictObject({}).optional();
@@ -17,6 +19,8 @@ export class CompactionsController {
 
   @ApiOperation({ summary: 'Shorten a conversation for the model; its messages stay' })
   @ApiOkResponse({ standardSchema: compactionView })
+  @Refuses('conflict', 'session_busy', 'budget_exceeded', 'model_failed')
+  @Audited('session.compact')
   @Post(':id/compact')
   @HttpCode(HttpStatus.OK)
   async compact(

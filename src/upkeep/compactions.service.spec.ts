@@ -61,7 +61,7 @@ describe('a compaction that was asked for', () => {
     await expect(compactions(ScriptedModel.saying()).compact(run, run.sessionId)).rejects.toMatchObject({
       code: 'session_busy',
     });
-    expect(await bench.messages.findCompaction(run.sessionId)).toBeUndefined();
+    expect(await bench.messages.findCompaction(run, run.sessionId)).toBeUndefined();
   });
 
   it('that the model fails is told as its failure, in the words of its provider', async () => {
@@ -71,7 +71,7 @@ describe('a compaction that was asked for', () => {
     await expect(
       compactions(ScriptedModel.saying([refused])).compact(run, run.sessionId),
     ).rejects.toMatchObject({ code: 'model_failed', message: 'Your credit is too low.' });
-    expect(await bench.messages.findCompaction(run.sessionId)).toBeUndefined();
+    expect(await bench.messages.findCompaction(run, run.sessionId)).toBeUndefined();
   });
 
   it('is refused when nothing was said since the last', async () => {

@@ -13,6 +13,7 @@ import type { Run } from '../runs/run.js';
 import { RunRepository } from '../runs/run.repository.js';
 import type { Compaction, Message } from '../sessions/message.js';
 import { MessageRepository } from '../sessions/message.repository.js';
+import type { Session } from '../sessions/session.js';
 import { SessionRepository } from '../sessions/session.repository.js';
 import { ToolRegistry } from '../tools/tool-registry.js';
 import { MeteredModel } from '../usage/metered-model.js';
@@ -51,13 +52,15 @@ export class Compactions {
    */
   async compact(owner: Owner, sessionId: string): Promise<Compaction> {
     const { sessions, messages, runs } = this.stores;
-    const session = await sessions.find(owner, sessionId);
-    if (session === undefined) throw new AppError('not_found', 'There is no such session.');
-    const run = await runs.findLatest(sessionId);
+    const session = await sessions.require(owner, sessionId);
+    const run = await runs.findLatest(owner, sessionId);
     if (run === undefined) throw nothingToSummarise();
-    await this.refuseBusy(sessionId);
-    const before = await messages.findCompaction(sessionId);
-    const history = { compaction: before, messages: await messages.list(sessionId, undefined, before) };
+    await this.refuseBusy(session);
+    const before = await messages.findCompaction(owner, sessionId);
+    const history = {
+      compaction: before,
+      messages: await messages.list(owner, sessionId, undefined, before),
+    };
     const signal = AbortSignal.timeout(TIME_MS);
     const summary = await this.compactorFor(run, session.system)
       .summarise(history, false, signal)
@@ -96,15 +99,15 @@ export class Compactions {
     return database.transaction(async (trx) => {
       const session = await sessions.save(owner, sessionId, {}, trx);
       if (session === undefined) throw new AppError('not_found', 'There is no such session.');
-      const open = await this.stores.runs.listOpen(sessionId, trx);
+      const open = await this.stores.runs.listOpen(owner, sessionId, trx);
       if (open.length > 0) throw busy();
-      await messages.addCompaction(trx, compaction);
+      await messages.addCompaction(owner, trx, compaction);
       return compaction;
     });
   }
 
-  private async refuseBusy(sessionId: string): Promise<void> {
-    const open = await this.stores.runs.listOpen(sessionId);
+  private async refuseBusy(session: Session): Promise<void> {
+    const open = await this.stores.runs.listOpen(session, session.id);
     if (open.length > 0) throw busy();
   }
 }

@@ -57,7 +57,8 @@ describe('an untitled session', () => {
   it('has the call counted, but not in the run that is over', async () => {
     const run = await finished();
     await hear(run, ScriptedModel.saying(saying(['Rhine'])));
-    const calls = await bench.database.kysely
+    const calls = await bench.database
+      .acrossTenants()
       .selectFrom('model_calls')
       .select(['kind', 'model', 'state'])
       .execute();

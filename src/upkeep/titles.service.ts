@@ -69,7 +69,7 @@ export class Titles implements BeforeApplicationShutdown {
     if (stored === undefined) return;
     const request = titleRequest(
       this.model.resolve(model),
-      await messages.listFirst(run.sessionId, MESSAGES),
+      await messages.listFirst(run, run.sessionId, MESSAGES),
     );
     const meter = this.meters.open(stored);
     const calls = new MeteredModel(this.model, meter, { usage: stored.usage, cost: stored.cost });

@@ -34,7 +34,8 @@ export class LeftCallRepository {
   /** Books the worst case of a call that nobody will tell about. @returns undefined when it has been told. */
   async giveUp(id: string): Promise<LeftCall | undefined> {
     return this.database.transaction(async (trx) => {
-      const row = await trx
+      const row = await this.database
+        .acrossTenants(trx)
         .updateTable('model_calls')
         .set({ state: 'left', estimated: 1, ended_at: this.database.now })
         .where('id', '=', id)
@@ -56,7 +57,8 @@ export class LeftCallRepository {
 
   /** Ids of the calls that earlier attempts of the run have left open. */
   async listLeft({ id, attempt }: MeteredRun): Promise<string[]> {
-    const rows = await this.database.kysely
+    const rows = await this.database
+      .acrossTenants()
       .selectFrom('model_calls')
       .select('id')
       .where('run_id', '=', id)
@@ -68,7 +70,8 @@ export class LeftCallRepository {
 
   /** What the calls used that earlier attempts of the run made for it, as far as it is known. */
   async listMade({ id, attempt }: MeteredRun): Promise<Pick<LeftCall, 'tokens' | 'costMicroUsd'>[]> {
-    const rows = await this.database.kysely
+    const rows = await this.database
+      .acrossTenants()
       .selectFrom('model_calls')
       .selectAll()
       .where('run_id', '=', id)
@@ -82,7 +85,8 @@ export class LeftCallRepository {
   /** Ids of open calls, some at a time, whose run is over or gone, or that are too old to go on. */
   async listDead(): Promise<string[]> {
     const { now } = this.database;
-    const rows = await this.database.kysely
+    const rows = await this.database
+      .acrossTenants()
       .selectFrom('model_calls as c')
       .leftJoin('runs as r', 'r.id', 'c.run_id')
       .select('c.id')

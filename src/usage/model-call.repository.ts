@@ -60,7 +60,8 @@ export class ModelCallRepository {
     budgets: readonly Budget[],
   ): Promise<boolean> {
     const keys = keysJson(budgets);
-    const { numInsertedOrUpdatedRows } = await on
+    const all = this.database.acrossTenants(on);
+    const { numInsertedOrUpdatedRows } = await all
       .insertInto('model_calls')
       .columns([
         ...(['id', 'tenant_id', 'user_id', 'session_id', 'run_id', 'root_run_id', 'attempt'] as const),
@@ -78,14 +79,15 @@ export class ModelCallRepository {
       .onConflict((conflict) => conflict.doNothing())
       .executeTakeFirst();
     if (numInsertedOrUpdatedRows === 1n) return true;
-    const row = await on.selectFrom('model_calls').select('id').where('id', '=', id).executeTakeFirst();
+    const row = await all.selectFrom('model_calls').select('id').where('id', '=', id).executeTakeFirst();
     if (row !== undefined) return false;
     throw new AppError('fenced', 'Another process has taken this run over.');
   }
 
   /** Writes down a call that no budget has held. Said twice it is one. @returns false the second time. */
   async record({ id, run, kind, model }: NewCall, outcome: CallOutcome, busyMs: number): Promise<boolean> {
-    const { numInsertedOrUpdatedRows } = await this.database.kysely
+    const { numInsertedOrUpdatedRows } = await this.database
+      .of(run)
       .insertInto('model_calls')
       .values({
         id,
@@ -141,7 +143,8 @@ export class ModelCallRepository {
   }
 
   private end(on: Queryable, id: string, state: 'reserved' | 'left', outcome: CallOutcome) {
-    return on
+    return this.database
+      .acrossTenants(on)
       .updateTable('model_calls')
       .set(this.ended(outcome))
       .where('id', '=', id)
@@ -167,7 +170,8 @@ export class ModelCallRepository {
 
   /** Undefined: the run is gone. */
   async sessionOf(runId: string): Promise<string | undefined> {
-    const row = await this.database.kysely
+    const row = await this.database
+      .acrossTenants()
       .selectFrom('runs')
       .select('session_id')
       .where('id', '=', runId)

@@ -35,7 +35,8 @@ onEachDatabase('the meter of a run', (open) => {
   });
   afterEach(() => closeShared(databases));
 
-  const callRows = () => database.kysely.selectFrom('model_calls').selectAll().orderBy('id').execute();
+  const callRows = () =>
+    database.acrossTenants().selectFrom('model_calls').selectAll().orderBy('id').execute();
 
   it('sets the worst case aside before a call, and books what it used after it', async () => {
     const run = await insertRun(database);
@@ -300,16 +301,16 @@ onEachDatabase('the meter of a run', (open) => {
     );
     for (const run of [over, ending, gone, old, working, titled])
       await meters.open(run!).reserve(planOf(100, 900), signal);
-    const { kysely } = database;
+    const tables = database.acrossTenants();
     const now = Date.now();
     const end = (id: string, at: number) =>
-      kysely.updateTable('runs').set({ ended_at: at }).where('id', '=', id).execute();
+      tables.updateTable('runs').set({ ended_at: at }).where('id', '=', id).execute();
     await end(over!.id, now - 120_000);
     await setStart(over!.id, now - 180_000);
     // Its title is being thought of, after its end.
     await end(titled!.id, now - 120_000);
     await end(ending!.id, now);
-    await kysely.deleteFrom('runs').where('id', '=', gone!.id).execute();
+    await tables.deleteFrom('runs').where('id', '=', gone!.id).execute();
     await setStart(gone!.id, now - 3_600_000);
     await setStart(old!.id, now - 90_000_000);
 
@@ -322,7 +323,12 @@ onEachDatabase('the meter of a run', (open) => {
   function setStart(runId: string, at: number) {
     // The column is fixed for the program, not for a test of what is a day old.
     const change = { started_at: at } as object;
-    return database.kysely.updateTable('model_calls').set(change).where('run_id', '=', runId).execute();
+    return database
+      .acrossTenants()
+      .updateTable('model_calls')
+      .set(change)
+      .where('run_id', '=', runId)
+      .execute();
   }
 
   it('forgets the budgets of days long over, once nothing is held of them', async () => {

@@ -1,8 +1,10 @@
 import { Body, Controller, Get, HttpCode, HttpStatus, Param, Post } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { nothing } from '../agent/requests.js';
+import { Audited } from '../audit/audited.decorator.js';
 import { CurrentPrincipal } from '../auth/access.decorator.js';
 import type { Principal } from '../auth/principal.js';
+import { Refuses } from '../errors/refuses.decorator.js';
 import { RunChanges } from './run-changes.service.js';
 import { type RunDiff, runDiff, type RunRevert, runRevert } from './views.js';
 
@@ -20,6 +22,8 @@ export class RunChangesController {
 
   @ApiOperation({ summary: 'Put the workspace back to before a run; all of its files or none' })
   @ApiOkResponse({ standardSchema: runRevert })
+  @Refuses('conflict', 'session_busy')
+  @Audited('run.revert')
   @Post(':id/revert')
   @HttpCode(HttpStatus.OK)
   revert(

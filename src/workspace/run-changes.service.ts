@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { AgentService } from '../agent/agent.service.js';
 import type { Owner } from '../auth/principal.js';
 import { AppError } from '../errors/app-error.js';
+import { requireOwn } from '../sessions/session.js';
 import { RunRepository } from '../runs/run.repository.js';
 import { type FileDifference, Workspaces } from '../tools/workspaces.service.js';
 import { unifiedDiff } from './unified-diff.js';
@@ -34,10 +35,10 @@ export class RunChanges {
 
   /** @throws AppError `not_found`; `conflict`; `session_busy` while a run may change the workspace. */
   async revert(owner: Owner, runId: string): Promise<RunRevert> {
-    const run = await this.agent.find(owner, runId);
+    const run = requireOwn(owner, await this.agent.find(owner, runId));
     const sessionId = await this.workspaces.workspaceOf(run.sessionId);
     const mayBegin = async (): Promise<void> => {
-      if ((await this.runs.listOpen(sessionId)).length === 0) return;
+      if ((await this.runs.listOpen(run, sessionId)).length === 0) return;
       throw new AppError(
         'session_busy',
         'The session has an open run, which may change its files: wait for it or cancel it.',

@@ -3,30 +3,13 @@ import { sql } from 'kysely';
 import type { Database } from '../../src/database/database.js';
 import { PostgresDatabase } from '../../src/database/postgres/postgres-database.js';
 import { IN_MEMORY, SqliteDatabase } from '../../src/database/sqlite/sqlite-database.js';
+import { TENANT_TABLES } from '../../src/database/tenant-tables.js';
 
 /** Opens an empty database; whoever opens it closes it. */
 export type OpenDatabase = () => Promise<Database>;
 
-const TABLES = [
-  'users',
-  'logins',
-  'tickets',
-  'sessions',
-  'runs',
-  'messages',
-  'message_parts',
-  'tool_calls',
-  'idempotency_keys',
-  'run_pages',
-  'run_inputs',
-  'run_frames',
-  'model_calls',
-  'budgets',
-  'compactions',
-  'workspace_reads',
-  'workspace_changes',
-  'mcp_tools',
-];
+/** The audit cannot be emptied. */
+const TABLES = Object.keys(TENANT_TABLES).filter((table) => table !== 'audit_events');
 
 /** Tells the same story on SQLite and, when `TEST_DATABASE_URL` names a server, on PostgreSQL. */
 export function onEachDatabase(title: string, story: (open: OpenDatabase) => void): void {

@@ -44,7 +44,8 @@ export async function insertRun(database: Database, fields: Partial<MeteredRun> 
     attempt: 1,
     ...fields,
   };
-  await database.kysely
+  await database
+    .acrossTenants()
     .insertInto('runs')
     .values({
       id: run.id,
@@ -75,7 +76,7 @@ export async function insertRun(database: Database, fields: Partial<MeteredRun> 
 /** The next attempt, as after the death of the process that worked on the run. */
 export async function takeOver(database: Database, run: MeteredRun): Promise<MeteredRun> {
   const attempt = run.attempt + 1;
-  await database.kysely.updateTable('runs').set({ attempt }).where('id', '=', run.id).execute();
+  await database.acrossTenants().updateTable('runs').set({ attempt }).where('id', '=', run.id).execute();
   return { ...run, attempt };
 }
 

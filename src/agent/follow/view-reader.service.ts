@@ -1,4 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
+import type { OfTenant } from '../../database/database.js';
 import { EventLog } from '../../event-log/event-log.js';
 import { LogLost } from '../../event-log/log-lost.js';
 import { LogRestorer } from '../../runs/log-restorer.service.js';
@@ -25,14 +26,14 @@ export class ViewReader {
   ) {}
 
   /** The plan's batches, each when it is asked for; aborting the signal ends them quietly. */
-  async *read(plan: ViewPlan, signal: AbortSignal): AsyncGenerator<ViewBatch, void> {
+  async *read(owner: OfTenant, plan: ViewPlan, signal: AbortSignal): AsyncGenerator<ViewBatch, void> {
     if (plan.isReset) yield { reset: { after: null, reason: 'cursor_not_found' } };
     let after = plan.afterSeq;
-    let run = plan.run ?? (await this.next.wait(plan.sessionId, plan.afterNumber, signal));
+    let run = plan.run ?? (await this.next.wait(owner, plan.sessionId, plan.afterNumber, signal));
     while (run !== undefined) {
       yield* this.readRun(run, after, signal);
       if (!plan.follow || signal.aborted) return;
-      run = await this.next.wait(plan.sessionId, run.number, signal);
+      run = await this.next.wait(owner, plan.sessionId, run.number, signal);
       after = 0;
     }
   }

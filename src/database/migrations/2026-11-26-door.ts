@@ -18,6 +18,8 @@ async function extendUsers(db: Kysely<unknown>): Promise<void> {
     .addColumn('token_generation', 'integer', (c) => c.notNull().defaultTo(0))
     .execute();
   await db.schema.alterTable('users').addColumn('logins_ended_at', 'bigint').execute();
+  await db.schema.alterTable('users').addColumn('name', 'text').execute();
+  await db.schema.createIndex('users_tenant').on('users').columns(['tenant_id', 'id']).execute();
 }
 
 async function createIdentities(db: Kysely<unknown>): Promise<void> {
@@ -40,6 +42,7 @@ async function createApiKeys(db: Kysely<unknown>): Promise<void> {
     .addColumn('user_id', 'text', (c) => c.notNull())
     .addColumn('name', 'text', (c) => c.notNull())
     .addColumn('secret_hash', 'text', (c) => c.notNull().unique())
+    .addColumn('hint', 'text', (c) => c.notNull())
     .addColumn('scopes_json', 'text', (c) => c.notNull())
     .addColumn('created_by', 'text', (c) => c.notNull())
     .addColumn('created_at', 'bigint', (c) => c.notNull())

@@ -1,7 +1,7 @@
 import { Kysely, PostgresDialect, sql } from 'kysely';
-import { Database } from '../database.js';
+import { Database, type Tables } from '../database.js';
 import { migrate } from '../migrate.js';
-import type { Schema } from '../schema.js';
+import type { SharedSchema } from '../tenant-tables.js';
 import { PostgresNotices } from './postgres-notices.js';
 import { connectionOptions, openPool, patientOptions } from './postgres-pool.js';
 
@@ -13,8 +13,8 @@ const URGENT_CONNECTIONS = 2;
  * read-only or has no connection left, and `storage_full` when its disk is full.
  */
 export class PostgresDatabase extends Database {
-  override readonly kysely: Kysely<Schema>;
-  override readonly urgent: Kysely<Schema>;
+  override readonly kysely: Kysely<SharedSchema>;
+  override readonly urgent: Tables;
   override readonly now = sql<number>`cast(extract(epoch from clock_timestamp()) * 1000 as bigint)`;
   override readonly skipLocked = sql`for update skip locked`;
   override readonly shareLock = sql`for share of r`;
@@ -38,7 +38,7 @@ export class PostgresDatabase extends Database {
   }
 
   override async open(): Promise<void> {
-    const kysely = open({ ...patientOptions(this.address), max: 2 });
+    const kysely = open<SharedSchema>({ ...patientOptions(this.address), max: 2 });
     try {
       await migrate(kysely);
     } finally {
@@ -53,6 +53,6 @@ export class PostgresDatabase extends Database {
   }
 }
 
-function open(options: Parameters<typeof openPool>[0]): Kysely<Schema> {
+function open<Schema>(options: Parameters<typeof openPool>[0]): Kysely<Schema> {
   return new Kysely<Schema>({ dialect: new PostgresDialect({ pool: openPool(options) }) });
 }

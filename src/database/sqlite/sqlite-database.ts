@@ -3,10 +3,10 @@ import { DatabaseSync } from 'node:sqlite';
 import { Kysely, sql, SqliteDialect } from 'kysely';
 import { EnvironmentError } from '../../errors/environment.js';
 import { makeDataFolder } from '../data-folder.js';
-import { Database } from '../database.js';
+import { Database, type Tables } from '../database.js';
 import { migrate } from '../migrate.js';
 import { NoNotices } from '../notices.js';
-import type { Schema } from '../schema.js';
+import type { SharedSchema } from '../tenant-tables.js';
 import { isBusy } from './sqlite-errors.js';
 import { StatementCache } from './statement-cache.js';
 
@@ -18,7 +18,7 @@ export const IN_MEMORY = ':memory:';
  * death of the process, not a power failure (https://sqlite.org/pragma.html#pragma_synchronous).
  */
 export class SqliteDatabase extends Database {
-  override readonly kysely: Kysely<Schema>;
+  override readonly kysely: Kysely<SharedSchema>;
   override readonly now = sql<number>`cast(unixepoch('subsec') * 1000 as integer)`;
   override readonly skipLocked = sql``;
   override readonly shareLock = sql``;
@@ -30,14 +30,14 @@ export class SqliteDatabase extends Database {
   constructor(private readonly folder: string) {
     super();
     this.file = folder === IN_MEMORY ? IN_MEMORY : join(folder, 'agentline.sqlite');
-    this.kysely = new Kysely<Schema>({
+    this.kysely = new Kysely<SharedSchema>({
       dialect: new SqliteDialect({ database: async () => new StatementCache(this.connect()) }),
     });
   }
 
   /** Every statement is at once here. */
-  override get urgent(): Kysely<Schema> {
-    return this.kysely;
+  override get urgent(): Tables {
+    return this.acrossTenants();
   }
 
   override describe(): string {

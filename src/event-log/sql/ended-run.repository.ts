@@ -21,10 +21,10 @@ export class EndedRunRepository {
       select id, ended_at as "endedAt" from runs
       where ended_at < ${this.database.now} - cast(${retentionMs} as bigint)
       and (ended_at > ${after.endedAt} or (ended_at = ${after.endedAt} and id > ${after.id}))
-      order by ended_at, id limit ${limit}`.execute(this.database.kysely);
+      order by ended_at, id limit ${limit}`.execute(this.database.acrossTenants());
     const ids = rows.map((row) => row.id);
     if (ids.length === 0) return undefined;
-    await this.database.kysely.deleteFrom('run_pages').where('run_id', 'in', ids).execute();
+    await this.database.acrossTenants().deleteFrom('run_pages').where('run_id', 'in', ids).execute();
     return rows.at(-1);
   }
 }

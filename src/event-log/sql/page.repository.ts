@@ -31,12 +31,13 @@ export class PageRepository implements LogStore {
     const end = endOf(await this.recent(runId, 1));
     if ((end?.seq ?? 0) >= leastSeq) return end;
     await this.database.transaction(async (trx) => {
+      const all = this.database.acrossTenants(trx);
       const { rows } = await sql`
         select r.id from runs r where r.id = ${runId} and r.attempt = ${attempt} ${this.database.shareLock}`.execute(
-        trx,
+        all,
       );
       if (rows.length === 0) throw new AppError('fenced', 'Another process has taken this run over.');
-      await trx.deleteFrom('run_pages').where('run_id', '=', runId).execute();
+      await all.deleteFrom('run_pages').where('run_id', '=', runId).execute();
     });
     return undefined;
   }
@@ -85,7 +86,7 @@ export class PageRepository implements LogStore {
             ) as ahead
           ) as sized where before < ${READ_SIZE}
         ) order by first_seq
-      ) as following`.execute(this.database.kysely);
+      ) as following`.execute(this.database.acrossTenants());
     const place = rows.find((row) => row.events === '');
     const pages = rows.filter((row) => row.events !== '').map((row) => pageAfter(toPage(runId, row), seq));
     if (seq === 0) return { attempt: undefined, pages };
@@ -107,7 +108,7 @@ export class PageRepository implements LogStore {
       with v (run_id, seq) as (values ${rows})
       select p.run_id, p.first_seq, p.attempt, p.events
       from v join run_pages p on p.run_id = v.run_id and p.first_seq > v.seq
-      order by p.run_id, p.first_seq limit ${NEWS}`.execute(this.database.kysely);
+      order by p.run_id, p.first_seq limit ${NEWS}`.execute(this.database.acrossTenants());
     for (const row of news) {
       const own = pages.get(row.run_id) ?? [];
       pages.set(row.run_id, own);
@@ -123,7 +124,7 @@ export class PageRepository implements LogStore {
           select first_seq, attempt, size, events from run_pages
           where run_id = ${runId} order by first_seq desc limit ${size === 1 ? 1 : LOOK_AHEAD}
         ) as newest
-      ) as sized where after < ${size} order by first_seq`.execute(this.database.kysely);
+      ) as sized where after < ${size} order by first_seq`.execute(this.database.acrossTenants());
     return rows.map((row) => toPage(runId, row));
   }
 
@@ -136,7 +137,7 @@ export class PageRepository implements LogStore {
       const { rows } = await sql<{ run_id: string; seq: number | null; attempt: number | null }>`
         with v (run_id) as (values ${ids})
         select v.run_id, ${lastOf(sql`p.last_seq`)} as seq, ${lastOf(sql`p.attempt`)} as attempt from v`.execute(
-        this.database.kysely,
+        this.database.acrossTenants(),
       );
       for (const { run_id, seq, attempt } of rows) {
         if (seq !== null && attempt !== null) ends.set(run_id, { seq, attempt });
@@ -146,7 +147,8 @@ export class PageRepository implements LogStore {
   }
 
   async has(runId: string, attempt: number, seq: number): Promise<boolean> {
-    const row = await this.database.kysely
+    const row = await this.database
+      .acrossTenants()
       .selectFrom('run_pages')
       .select('first_seq')
       .where('run_id', '=', runId)
@@ -158,12 +160,13 @@ export class PageRepository implements LogStore {
   }
 
   async remove(runId: string): Promise<void> {
-    await this.database.kysely.deleteFrom('run_pages').where('run_id', '=', runId).execute();
+    await this.database.acrossTenants().deleteFrom('run_pages').where('run_id', '=', runId).execute();
   }
 
   /** An empty log was begun anew when the run has an attempt after the one that wrote it; else it was removed. */
   private async isBegunAnew(runId: string, attempt: number): Promise<boolean> {
-    const run = await this.database.kysely
+    const run = await this.database
+      .acrossTenants()
       .selectFrom('runs')
       .select('id')
       .where('id', '=', runId)
@@ -179,7 +182,7 @@ export class PageRepository implements LogStore {
     );
     const { rows } = await sql<{ run_id: string; attempt: number; first_seq: number; last_seq: number }>`
       select run_id, attempt, first_seq, last_seq from run_pages
-      where (run_id, first_seq) in (values ${places})`.execute(this.database.kysely);
+      where (run_id, first_seq) in (values ${places})`.execute(this.database.acrossTenants());
     const ends = new Map(rows.map((row) => [pageKey(row.run_id, row.attempt, row.first_seq), row.last_seq]));
     return pages
       .filter((page) => ends.get(pageKey(page.runId, page.attempt, page.firstSeq)) === lastSeq(page))

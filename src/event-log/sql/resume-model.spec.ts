@@ -277,7 +277,8 @@ class World {
   /** Somebody else has the run from here on; the owner before does not know it yet. */
   async takeOver(leastSeq = 0): Promise<void> {
     this.attempt += 1;
-    await this.database.kysely
+    await this.database
+      .acrossTenants()
       .insertInto('runs')
       .values({ ...ROW, id: this.runId, session_id: this.runId, attempt: this.attempt })
       .onConflict((conflict) => conflict.column('id').doUpdateSet({ attempt: this.attempt }))

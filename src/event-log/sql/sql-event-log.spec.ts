@@ -126,7 +126,8 @@ async function setAttempt(database: Database, runId: string, attempt: number): P
     usage_json: '{}',
     created_at: 1,
   };
-  await database.kysely
+  await database
+    .acrossTenants()
     .insertInto('runs')
     .values(run)
     .onConflict((conflict) => conflict.column('id').doUpdateSet({ attempt }))
@@ -188,7 +189,7 @@ onEachDatabase('the log in a database', (open) => {
       const runId = ids[index]!;
       await setAttempt(database, runId, 1);
       const ended_at = ago === undefined ? null : now - ago;
-      await database.kysely.updateTable('runs').set({ ended_at }).where('id', '=', runId).execute();
+      await database.acrossTenants().updateTable('runs').set({ ended_at }).where('id', '=', runId).execute();
       const entries = [{ type: 'token' as const, data: '{"text":"a"}' }];
       await pages.insert([
         { runId, attempt: 1, firstSeq: 1, entries },

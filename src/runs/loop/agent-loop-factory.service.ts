@@ -97,7 +97,7 @@ function lazily(find: () => SubAgents): SubAgents {
   return {
     start: (...request) => find().start(...request),
     agentsAbove: (run) => find().agentsAbove(run),
-    endAll: (parentRunId) => find().endAll(parentRunId),
+    endAll: (parent) => find().endAll(parent),
   };
 }
 

@@ -97,7 +97,7 @@ export class AgentLoop {
   private async rebuildLog(): Promise<void> {
     const { messages, ledger } = this.dependencies;
     await this.tellOwner('running');
-    const said = rebuildEvents(await messages.listOfRun(this.run.id), await ledger.list(this.run.id));
+    const said = rebuildEvents(await messages.listOfRun(this.run, this.run.id), await ledger.list(this.run));
     for (const event of said) await this.writer.append(event);
     await this.countLeft(false);
     await this.conversation.moveCheckpoint(this.progress);
@@ -144,7 +144,7 @@ export class AgentLoop {
     const { compactAt, callTimeoutMs, maxRepeats } = limits;
     const compactor = new Compactor(model, prompt, { compactAt, callTimeoutMs, delay, random });
     const maxTurns = Math.min(limits.maxTurns, profile.limits?.maxTurns ?? Infinity);
-    const saveFrame = (on: Queryable): Promise<void> => frames.save(on, run.id, frame);
+    const saveFrame = (on: Queryable): Promise<void> => frames.save(run, on, run.id, frame);
     const dependencies = { conversation, prompt, compactor, messages, model, writer, signal, saveFrame };
     return new ModelStep(run.turns, { ...dependencies, maxTurns, maxRepeats, callTimeoutMs, delay, random });
   }
@@ -152,7 +152,7 @@ export class AgentLoop {
   /** An attempt that goes on with a run asks as those before it did: what the model signed holds for that alone. */
   private async frame(profile: AgentProfile): Promise<StoredFrame> {
     const { frames, sessions } = this.dependencies;
-    const stored = this.run.attempt === 1 ? undefined : await frames.find(this.run.id);
+    const stored = this.run.attempt === 1 ? undefined : await frames.find(this.run, this.run.id);
     if (stored !== undefined) return stored;
     const session = await sessions.find(this.run, this.run.sessionId);
     return { system: session?.system ?? profile.system ?? null, tools: this.tools.specs() };
@@ -244,7 +244,7 @@ export class AgentLoop {
         'The answer ended inside a tool call; nothing of that call was executed.',
       );
     }
-    await this.dependencies.subAgents.endAll(this.run.id);
+    await this.dependencies.subAgents.endAll(this.run);
     return this.ending.complete(stopReason, this.model.spent, this.thinking?.details);
   }
 
@@ -256,7 +256,7 @@ export class AgentLoop {
       if (this.writer.refused.aborted) throw this.writer.refused.reason;
       if (hasCode(stop, 'fenced') || (stop instanceof RunStop && stop.kind === 'lost')) return 'lost';
       if (isBlind || hasCode(stop, 'unavailable')) return 'moved';
-      await this.dependencies.subAgents.endAll(this.run.id);
+      await this.dependencies.subAgents.endAll(this.run);
       await this.answerOpenCalls();
       await this.ending.stop(stop, this.model.spent);
       return 'over';

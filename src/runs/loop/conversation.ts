@@ -38,13 +38,13 @@ export class Conversation {
   async history(): Promise<History<Message>> {
     const { messages } = this.stores;
     const { sessionId, number } = this.run;
-    const compaction = await messages.findCompaction(sessionId);
-    return { compaction, messages: await messages.list(sessionId, number, compaction) };
+    const compaction = await messages.findCompaction(this.run, sessionId);
+    return { compaction, messages: await messages.list(this.run, sessionId, number, compaction) };
   }
 
   /** Its last message in this run; long texts are not loaded for it. */
   async last(): Promise<LastMessage | undefined> {
-    return (this.known ??= await this.stores.messages.findLast(this.run.id));
+    return (this.known ??= await this.stores.messages.findLast(this.run, this.run.id));
   }
 
   /** Stores what the model said. */
@@ -69,7 +69,7 @@ export class Conversation {
     await this.writer.flushed();
     this.hear(
       await this.stores.runs.checkpoint(this.run, { seq: this.writer.lastSeq, ...progress }, (on) =>
-        this.stores.messages.addCompaction(on, compaction),
+        this.stores.messages.addCompaction(this.run, on, compaction),
       ),
     );
   }
@@ -82,12 +82,12 @@ export class Conversation {
   /** Adds what the user has sent while the run worked. @returns whether there was something. */
   async takeInputs(progress: Progress): Promise<boolean> {
     if (!this.isInputDue) return false;
-    const { announced, inputs } = await this.stores.inputs.look(this.run.id);
+    const { announced, inputs } = await this.stores.inputs.look(this.run);
     this.announced = announced;
     this.isInputDue = false;
     if (inputs.length === 0) return false;
     const additions = inputs.map(({ messageId, content }) => fromUser(messageId, content));
-    await this.add(additions, progress, (on) => this.stores.inputs.delete(on, inputs));
+    await this.add(additions, progress, (on) => this.stores.inputs.delete(this.run, on, inputs));
     return true;
   }
 
@@ -126,7 +126,7 @@ export class Conversation {
       this.run,
       { seq: this.writer.lastSeq, ...progress },
       async (on) => {
-        for (const message of messages) await this.stores.messages.append(on, message);
+        for (const message of messages) await this.stores.messages.append(this.run, on, message);
         await also?.(on);
       },
     );

@@ -323,9 +323,15 @@ describe('what a run asks its model with', () => {
     expect(await bench.attempt(run, first)).toBe('parked');
     await bench.sessions.save(run, run.sessionId, { system: 'Another prompt.' });
     bench.addTool('a_new_tool');
-    await bench.runs.wake(run.id);
-    await bench.database.kysely.updateTable('runs').set({ wake_at: 0 }).where('id', '=', run.id).execute();
-    await bench.database.kysely
+    await bench.runs.wake(run);
+    await bench.database
+      .acrossTenants()
+      .updateTable('runs')
+      .set({ wake_at: 0 })
+      .where('id', '=', run.id)
+      .execute();
+    await bench.database
+      .acrossTenants()
       .updateTable('tool_calls')
       .set({ decision: 'approve', decided_at: 1 })
       .where('run_id', '=', run.id)
@@ -346,6 +352,6 @@ describe('what a run asks its model with', () => {
     bench.addTool('sign');
     const { run } = await play([thinkingCall, saying(['Done.'])]);
 
-    expect(await bench.frames.find(run.id)).toBeUndefined();
+    expect(await bench.frames.find(run, run.id)).toBeUndefined();
   });
 });

@@ -97,10 +97,11 @@ export class RunEnding {
     const end = { status, stopReason, errorCode: code, ...spent, lastEventId: this.writer.lastEventId ?? '' };
     const neverBegan = this.run.status === 'queued';
     return runs.settle(this.run, end, async (on) => {
-      if (neverBegan) return messages.withdraw(on, this.run.id);
+      if (neverBegan) return messages.withdraw(this.run, on, this.run.id);
       // Sent again it would be refused again, and every later message with it.
-      if (code !== null && REFUSALS.has(code)) await messages.markUnanswered(on, this.run.id, NOT_ACCEPTED);
-      await frames.delete(on, this.run.id);
+      if (code !== null && REFUSALS.has(code))
+        await messages.markUnanswered(this.run, on, this.run.id, NOT_ACCEPTED);
+      await frames.delete(this.run, on, this.run.id);
       return this.keepInputs(on);
     });
   }
@@ -108,16 +109,16 @@ export class RunEnding {
   /** What the user sent to a run that was stopped before it took it in stays in the conversation. */
   private async keepInputs(on: Queryable): Promise<void> {
     const { inputs, messages } = this.dependencies;
-    const waiting = await inputs.list(this.run.id, on);
+    const waiting = await inputs.list(this.run, on);
     if (waiting.length === 0) return;
     const { id: runId, sessionId, number: runNumber } = this.run;
-    let position = (await messages.findLast(runId, on))?.position ?? -1;
+    let position = (await messages.findLast(this.run, runId, on))?.position ?? -1;
     for (const { messageId: id, content } of waiting) {
       position += 1;
       const message = { id, sessionId, runId, runNumber, position, content };
-      await messages.append(on, { ...message, role: 'user', hasParts: false, stopReason: null });
+      await messages.append(this.run, on, { ...message, role: 'user', hasParts: false, stopReason: null });
     }
-    await inputs.delete(on, waiting);
+    await inputs.delete(this.run, on, waiting);
   }
 
   private explain(reason: unknown): Failure {

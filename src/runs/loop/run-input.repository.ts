@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { sql } from 'kysely';
-import { Database, type Queryable } from '../../database/database.js';
+import { Database, type OfTenant, type Queryable } from '../../database/database.js';
 import type { Block } from '../../sessions/message.js';
 import type { Run } from '../run.js';
 
@@ -19,8 +19,9 @@ export class RunInputRepository {
   constructor(private readonly database: Database) {}
 
   /** Counts a message for the session's active run. @returns its id; undefined when no run takes messages. */
-  async announce(on: Queryable, sessionId: string): Promise<string | undefined> {
-    const row = await on
+  async announce(owner: OfTenant, on: Queryable, sessionId: string): Promise<string | undefined> {
+    const row = await this.database
+      .of(owner, on)
       .updateTable('runs')
       .set({ inputs: sql<number>`inputs + 1` })
       .where('session_id', '=', sessionId)
@@ -32,8 +33,9 @@ export class RunInputRepository {
     return row?.id;
   }
 
-  async add(on: Queryable, runId: string, { messageId, content }: RunInput): Promise<void> {
-    await on
+  async add(owner: OfTenant, on: Queryable, runId: string, { messageId, content }: RunInput): Promise<void> {
+    await this.database
+      .of(owner, on)
       .insertInto('run_inputs')
       .values({
         message_id: messageId,
@@ -48,21 +50,23 @@ export class RunInputRepository {
    * What waits to join the run, and how many messages it was sent in all. Counted first: whatever comes in between
    * may be among the messages already, but never only in the count.
    */
-  async look(runId: string): Promise<{ announced: number; inputs: RunInput[] }> {
-    const run = await this.database.kysely
+  async look(run: Pick<Run, 'id' | 'tenantId'>): Promise<{ announced: number; inputs: RunInput[] }> {
+    const row = await this.database
+      .of(run)
       .selectFrom('runs')
       .select('inputs')
-      .where('id', '=', runId)
+      .where('id', '=', run.id)
       .executeTakeFirst();
-    return { announced: run?.inputs ?? 0, inputs: await this.list(runId) };
+    return { announced: row?.inputs ?? 0, inputs: await this.list(run) };
   }
 
   /** What waits to join the run, oldest first. */
-  async list(runId: string, on: Queryable = this.database.kysely): Promise<RunInput[]> {
-    const rows = await on
+  async list(run: Pick<Run, 'id' | 'tenantId'>, on?: Queryable): Promise<RunInput[]> {
+    const rows = await this.database
+      .of(run, on)
       .selectFrom('run_inputs')
       .select(['message_id', 'content_json'])
-      .where('run_id', '=', runId)
+      .where('run_id', '=', run.id)
       .orderBy('message_id')
       .execute();
     return rows.map((row) => ({
@@ -72,14 +76,16 @@ export class RunInputRepository {
   }
 
   /** They have joined the conversation. */
-  async delete(on: Queryable, inputs: readonly RunInput[]): Promise<void> {
+  async delete(owner: OfTenant, on: Queryable, inputs: readonly RunInput[]): Promise<void> {
     const ids = inputs.map(({ messageId }) => messageId);
-    if (ids.length > 0) await on.deleteFrom('run_inputs').where('message_id', 'in', ids).execute();
+    if (ids.length > 0)
+      await this.database.of(owner, on).deleteFrom('run_inputs').where('message_id', 'in', ids).execute();
   }
 
   /** From now on the run takes no messages. @returns false when one came that its owner has not seen. */
   async close(run: Run, seen: number): Promise<boolean> {
-    const { numUpdatedRows } = await this.database.kysely
+    const { numUpdatedRows } = await this.database
+      .of(run)
       .updateTable('runs')
       .set({ steerable_attempt: null })
       .where('id', '=', run.id)

@@ -35,9 +35,9 @@ function attempt(run: Run, answers: Beat[][], options: LoopOptions & { budgets?:
 }
 
 const states = async () =>
-  (await bench.database.kysely.selectFrom('model_calls').select('state').orderBy('id').execute()).map(
-    ({ state }) => state,
-  );
+  (
+    await bench.database.acrossTenants().selectFrom('model_calls').select('state').orderBy('id').execute()
+  ).map(({ state }) => state);
 
 describe('what a run has spent', () => {
   it.each([undefined, { run: { tokens: 100_000 } }])(
@@ -72,7 +72,7 @@ describe('what a run has spent', () => {
     const die = () => lost.abort(new RunStop('lost'));
     await attempt(run, [saying([], [toolUse('a', 'look')]), [die]], { budgets, signal: lost.signal });
     await metersOn(bench.database, budgets).open(run).reserve(planOf(100, 900), new AbortController().signal);
-    await bench.database.kysely.deleteFrom('run_pages').where('run_id', '=', run.id).execute();
+    await bench.database.acrossTenants().deleteFrom('run_pages').where('run_id', '=', run.id).execute();
     await attempt(await bench.takeOver(run), [saying(['ok'])], { budgets });
 
     expect((await bench.lines(run)).at(-1)).toMatch(/done completed end_turn 120\/914 in 3 estimated$/);

@@ -132,7 +132,7 @@ describe('the call for a summary', () => {
     const { lines } = await play(run, answer);
 
     expect(lines.at(-2)).toBe('1.2 error model_failed');
-    expect(await bench.messages.findCompaction(run.sessionId)).toBeUndefined();
+    expect(await bench.messages.findCompaction(run, run.sessionId)).toBeUndefined();
   });
 
   it.each(['ends', 'throws'] as const)(
@@ -145,7 +145,7 @@ describe('the call for a summary', () => {
       await bench.attempt(run, model, { limits: AT, signal: cancel.signal });
 
       expect((await bench.lines(run)).slice(1)).toEqual(['1.2 done cancelled null 10/1 in 1 estimated']);
-      expect(await bench.messages.findCompaction(run.sessionId)).toBeUndefined();
+      expect(await bench.messages.findCompaction(run, run.sessionId)).toBeUndefined();
     },
   );
 
@@ -178,8 +178,8 @@ describe('a summary', () => {
     const run = await begin();
     const steer = () =>
       bench.database.transaction(async (trx) => {
-        const runId = await bench.inputs.announce(trx, run.sessionId);
-        await bench.inputs.add(trx, runId ?? '', { messageId: 'msg_z', content: said('shorter!') });
+        const runId = await bench.inputs.announce(run, trx, run.sessionId);
+        await bench.inputs.add(run, trx, runId ?? '', { messageId: 'msg_z', content: said('shorter!') });
       });
     const { model, lines } = await play(run, [steer, ...saying(['Words.'])], saying(['ok']));
 

@@ -162,9 +162,7 @@ async function expectUnharmed({ run, model, finished }: Story): Promise<void> {
 }
 
 async function expectFewEffects(run: Run, finished: Story['finished']): Promise<void> {
-  const states = new Map(
-    (await bench.ledger.list(run.id)).map(({ toolCallId, state }) => [toolCallId, state]),
-  );
+  const states = new Map((await bench.ledger.list(run)).map(({ toolCallId, state }) => [toolCallId, state]));
   const paid = timesOf('pay b');
   expect(paid).toBeLessThanOrEqual(1);
   expect(states.get('a')).toBe('finished');
@@ -191,7 +189,7 @@ describe('a run whose process dies', () => {
       for (let last = 0; last <= writes; last += 1) {
         const story = await afterDeaths([last], manner, rest);
         await expectUnharmed(story);
-        const entries = await bench.ledger.list(story.run.id);
+        const entries = await bench.ledger.list(story.run);
         if (entries.some(({ state }) => state === 'outcome_unknown')) unknown.push(last);
       }
       expect(unknown).not.toEqual([]);

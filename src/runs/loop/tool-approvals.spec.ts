@@ -32,7 +32,7 @@ const decide = (run: Run, id: string, decision: 'approve' | 'deny', reason: stri
   decisions.decide(ADA, run.id, id, { decision, reason });
 
 async function statesOf(run: Run): Promise<string[]> {
-  return (await bench.ledger.list(run.id)).map(({ toolCallId, state }) => `${toolCallId} ${state}`);
+  return (await bench.ledger.list(run)).map(({ toolCallId, state }) => `${toolCallId} ${state}`);
 }
 
 const never = () => new Promise<never>(() => undefined);
@@ -146,7 +146,7 @@ describe('a call that a person has to allow', () => {
   it('is answered as cancelled when the run is', async () => {
     const run = await bench.begin();
     await bench.attempt(run, calling(PAY));
-    await bench.runs.requestCancel(run.id);
+    await bench.runs.requestCancel(run);
     const taken = await bench.newLeases().claimToEnd(run.id);
 
     const signal = AbortSignal.abort(new RunStop('cancel'));
@@ -166,7 +166,7 @@ describe('a call that a person has to allow', () => {
     await bench.attempt(run, calling(PAY));
     await decide(run, 'a', 'approve');
     const second = await bench.claim();
-    const [entry] = await bench.ledger.list(run.id);
+    const [entry] = await bench.ledger.list(run);
     await bench.ledger.startApproved(second, {
       toolCallId: 'a',
       name: 'pay',
@@ -209,7 +209,12 @@ describe('a call that a person has to allow', () => {
     const run = await bench.begin();
     await bench.attempt(run, calling(PAY));
     await bench.log.remove(run.id);
-    await bench.database.kysely.updateTable('runs').set({ wake_at: 0 }).where('id', '=', run.id).execute();
+    await bench.database
+      .acrossTenants()
+      .updateTable('runs')
+      .set({ wake_at: 0 })
+      .where('id', '=', run.id)
+      .execute();
 
     expect(await bench.attempt(await bench.claim(), calling(PAY))).toBe('parked');
 

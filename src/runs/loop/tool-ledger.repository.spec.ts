@@ -30,12 +30,12 @@ onEachDatabase('the tool ledger', (open) => {
     const run = await bench.begin();
 
     await bench.ledger.start(run, call('a'));
-    expect(await bench.ledger.list(run.id)).toEqual([
+    expect(await bench.ledger.list(run)).toEqual([
       { toolCallId: 'a', name: 'pay', state: 'started', result: null, isError: false, durationMs: 0 },
     ]);
 
     await bench.ledger.finish(run, 'a', paid);
-    expect(await bench.ledger.list(run.id)).toEqual([{ toolCallId: 'a', name: 'pay', ...paid }]);
+    expect(await bench.ledger.list(run)).toEqual([{ toolCallId: 'a', name: 'pay', ...paid }]);
   });
 
   it('keeps each call of a run once, and the calls of other runs apart', async () => {
@@ -48,8 +48,8 @@ onEachDatabase('the tool ledger', (open) => {
     await bench.ledger.start(other, call('a'));
     await bench.ledger.finish(other, 'a', { ...paid, state: 'cancelled', isError: true, result: 'no' });
 
-    expect((await bench.ledger.list(run.id)).map(({ state }) => state)).toEqual(['started']);
-    expect(await bench.ledger.list(other.id)).toMatchObject([
+    expect((await bench.ledger.list(run)).map(({ state }) => state)).toEqual(['started']);
+    expect(await bench.ledger.list(other)).toMatchObject([
       { state: 'cancelled', isError: true, result: 'no' },
     ]);
   });
@@ -63,7 +63,7 @@ onEachDatabase('the tool ledger', (open) => {
     await bench.ledger.finish(run, 'b', { ...paid, result: long });
 
     const results = new Map(
-      (await bench.ledger.list(run.id)).map(({ toolCallId, result }) => [toolCallId, result]),
+      (await bench.ledger.list(run)).map(({ toolCallId, result }) => [toolCallId, result]),
     );
     expect(results.get('a')).toBeNull();
     expect(results.get('b') === long).toBe(true);
@@ -77,7 +77,7 @@ onEachDatabase('the tool ledger', (open) => {
     await expect(bench.ledger.start(stale, call('b'))).rejects.toMatchObject({ code: 'fenced' });
     await expect(bench.ledger.finish(stale, 'a', paid)).rejects.toMatchObject({ code: 'fenced' });
 
-    expect((await bench.ledger.list(stale.id)).map(({ toolCallId, state }) => [toolCallId, state])).toEqual([
+    expect((await bench.ledger.list(stale)).map(({ toolCallId, state }) => [toolCallId, state])).toEqual([
       ['a', 'started'],
     ]);
   });
@@ -89,12 +89,12 @@ onEachDatabase('the tool ledger', (open) => {
       await bench.expire(run.id);
       const [[start], taken] = await Promise.all([
         Promise.allSettled([bench.ledger.start(run, call(id))]),
-        bench.claim().then(async (next) => ({ next, seen: await bench.ledger.list(next.id) })),
+        bench.claim().then(async (taker) => ({ taker, seen: await bench.ledger.list(taker) })),
       ]);
 
       const isSeen = taken.seen.some(({ toolCallId }) => toolCallId === id);
       expect(isSeen).toBe(start.status === 'fulfilled');
-      run = taken.next;
+      run = taken.taker;
     }
   });
 

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { type Selectable, sql } from 'kysely';
-import { Database, type Queryable } from '../../database/database.js';
+import { Database, type Tables } from '../../database/database.js';
 import type { ToolCallsTable } from '../../database/schema.js';
 import { AppError } from '../../errors/app-error.js';
 import type { Run } from '../run.js';
@@ -47,8 +47,9 @@ export type LedgerOutcome = Pick<LedgerEntry, 'state' | 'result' | 'isError' | '
 export class ToolLedgerRepository {
   constructor(private readonly database: Database) {}
 
-  async list(runId: string): Promise<LedgerEntry[]> {
-    const rows = await this.database.kysely
+  async list(run: Pick<Run, 'id' | 'tenantId'>): Promise<LedgerEntry[]> {
+    const rows = await this.database
+      .of(run)
       .selectFrom('tool_calls')
       .selectAll()
       .select(
@@ -56,7 +57,7 @@ export class ToolLedgerRepository {
           'is_expired',
         ),
       )
-      .where('run_id', '=', runId)
+      .where('run_id', '=', run.id)
       .orderBy('started_at')
       .execute();
     return rows.map((row) => ({
@@ -75,7 +76,8 @@ export class ToolLedgerRepository {
    * @throws AppError `fenced`, and nothing may be done then.
    */
   async start(run: Run, call: LedgerStart): Promise<void> {
-    const { numInsertedOrUpdatedRows } = await this.database.kysely
+    const { numInsertedOrUpdatedRows } = await this.database
+      .acrossTenants()
       .insertInto('tool_calls')
       .columns(['run_id', 'tool_call_id', 'name', 'args_hash', 'idempotency_key', 'state', 'started_at'])
       .expression(
@@ -96,8 +98,9 @@ export class ToolLedgerRepository {
   async ask(run: Run, call: LedgerStart, forMs: number): Promise<number> {
     const { now } = this.database;
     return this.database.transaction(async (trx) => {
-      await this.lockRun(trx, run);
-      await trx
+      const all = this.database.acrossTenants(trx);
+      await this.lockRun(all, run);
+      await all
         .insertInto('tool_calls')
         .values({
           run_id: run.id,
@@ -124,7 +127,7 @@ export class ToolLedgerRepository {
             .whereRef('tool_calls.args_hash', '<>', 'excluded.args_hash'),
         )
         .execute();
-      const row = await trx
+      const row = await all
         .selectFrom('tool_calls')
         .select('expires_at')
         .where('run_id', '=', run.id)
@@ -139,7 +142,8 @@ export class ToolLedgerRepository {
    * @throws AppError `fenced`, also when it was not allowed with these arguments, and nothing may be done then.
    */
   async startApproved(run: Run, call: LedgerStart): Promise<void> {
-    const { numUpdatedRows } = await this.database.kysely
+    const { numUpdatedRows } = await this.database
+      .acrossTenants()
       .updateTable('tool_calls')
       .set({ state: 'started', started_at: this.database.now })
       .where('run_id', '=', run.id)
@@ -154,7 +158,8 @@ export class ToolLedgerRepository {
 
   /** The time to decide is over: nothing is changed when somebody has decided in the last moment. */
   async expire(run: Run, toolCallId: string, outcome: LedgerOutcome): Promise<void> {
-    await this.database.kysely
+    await this.database
+      .acrossTenants()
       .updateTable('tool_calls')
       .set(this.ended(outcome))
       .where('run_id', '=', run.id)
@@ -168,7 +173,7 @@ export class ToolLedgerRepository {
 
   /** Whether the run can go on: no call of it waits for a decision, or the time of one is over. */
   async isDecided(run: Run): Promise<boolean> {
-    const { at, now } = await this.earliestExpiry(this.database.kysely, run.id);
+    const { at, now } = await this.earliestExpiry(this.database.acrossTenants(), run.id);
     return at <= now;
   }
 
@@ -180,7 +185,8 @@ export class ToolLedgerRepository {
   async park(run: Run): Promise<void> {
     const { now } = this.database;
     await this.database.transaction(async (trx) => {
-      const { numUpdatedRows } = await trx
+      const all = this.database.acrossTenants(trx);
+      const { numUpdatedRows } = await all
         .updateTable('runs')
         .set({
           status: 'waiting',
@@ -193,13 +199,13 @@ export class ToolLedgerRepository {
         .executeTakeFirst();
       if (numUpdatedRows !== 1n) throw fenced();
       // The row is locked: who decides from here on finds it waiting, and what was decided before is seen here.
-      const { at } = await this.earliestExpiry(trx, run.id);
-      await trx.updateTable('runs').set({ wake_at: at }).where('id', '=', run.id).execute();
+      const { at } = await this.earliestExpiry(all, run.id);
+      await all.updateTable('runs').set({ wake_at: at }).where('id', '=', run.id).execute();
     });
   }
 
   /** Of the calls on which nobody has decided; 0 when there is none. */
-  private earliestExpiry(on: Queryable, runId: string): Promise<{ at: number; now: number }> {
+  private earliestExpiry(on: Tables, runId: string): Promise<{ at: number; now: number }> {
     return on
       .selectFrom('tool_calls')
       .select([
@@ -213,14 +219,15 @@ export class ToolLedgerRepository {
   }
 
   /** The run's row before its calls: everybody who needs both takes them in this order. */
-  private async lockRun(trx: Queryable, run: Run): Promise<void> {
+  private async lockRun(all: Tables, run: Run): Promise<void> {
     const row = await sql`select r.id from runs r where r.id = ${run.id} and r.attempt = ${run.attempt}
-      ${this.database.shareLock}`.execute(trx);
+      ${this.database.shareLock}`.execute(all);
     if (row.rows.length !== 1) throw fenced();
   }
 
   private async isStarted(run: Run, call: LedgerStart): Promise<boolean> {
-    const row = await this.database.kysely
+    const row = await this.database
+      .acrossTenants()
       .selectFrom('tool_calls')
       .innerJoin('runs', 'runs.id', 'tool_calls.run_id')
       .select('tool_calls.state')
@@ -233,7 +240,8 @@ export class ToolLedgerRepository {
 
   /** Commits the outcome. @throws AppError `fenced`. */
   async finish(run: Run, toolCallId: string, outcome: LedgerOutcome): Promise<void> {
-    const { numUpdatedRows } = await this.database.kysely
+    const { numUpdatedRows } = await this.database
+      .acrossTenants()
       .updateTable('tool_calls')
       .set(this.ended(outcome))
       .where('run_id', '=', run.id)

@@ -79,7 +79,7 @@ export class ToolStep {
     calls: readonly ToolUse[],
     shown: ShownCalls,
   ): Promise<(ContentBlock | 'waiting')[]> {
-    const entries = await this.dependencies.ledger.list(this.run.id);
+    const entries = await this.dependencies.ledger.list(this.run);
     const known = new Map(entries.map((entry) => [entry.toolCallId, entry]));
     const answers = await Promise.allSettled(
       calls.map((call) => this.answer(call, known.get(call.id), shown)),

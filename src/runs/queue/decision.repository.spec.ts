@@ -27,7 +27,7 @@ onEachDatabase('decisions', (open) => {
   const decide = (id: string, said: Decision): Promise<StoredDecision> =>
     decisions.decide(ADA, run.id, id, said);
   const stateOf = async (id: string) => {
-    const entry = (await bench.ledger.list(run.id)).find(({ toolCallId }) => toolCallId === id);
+    const entry = (await bench.ledger.list(run)).find(({ toolCallId }) => toolCallId === id);
     return [entry?.state, entry?.approval?.decision, entry?.approval?.reason];
   };
   const refused = { state: 'expired' as const, result: 'late', isError: true, durationMs: 0 };
@@ -37,7 +37,12 @@ onEachDatabase('decisions', (open) => {
 
     const first = await decide('a', { decision: 'deny', reason: 'too dear' });
 
-    expect(first).toEqual({ decision: 'deny', reason: 'too dear', decidedAt: expect.any(Number) });
+    expect(first).toEqual({
+      tool: 'pay',
+      decision: 'deny',
+      reason: 'too dear',
+      decidedAt: expect.any(Number),
+    });
     expect(await decide('a', { decision: 'deny', reason: 'said again' })).toEqual(first);
     await expect(decide('a', APPROVE)).rejects.toMatchObject({ code: 'conflict' });
     expect(await stateOf('a')).toEqual(['waiting', 'deny', 'too dear']);
@@ -76,8 +81,8 @@ onEachDatabase('decisions', (open) => {
   it('keep a call from expiring', async () => {
     await ask('a', HOUR);
     await decide('a', APPROVE);
-    const { kysely } = bench.database;
-    await kysely.updateTable('tool_calls').set({ expires_at: 0 }).where('run_id', '=', run.id).execute();
+    const expiry = bench.database.of(run).updateTable('tool_calls').set({ expires_at: 0 });
+    await expiry.where('run_id', '=', run.id).execute();
 
     await bench.ledger.expire(run, 'a', refused);
 

@@ -27,11 +27,12 @@ onEachDatabase('an idempotency key', (open) => {
     );
 
   const runIds = async () =>
-    (await bench.database.kysely.selectFrom('runs').select('id').execute()).map(({ id }) => id);
+    (await bench.database.acrossTenants().selectFrom('runs').select('id').execute()).map(({ id }) => id);
 
   /** The key was taken this long ago. */
   const age = (ms: number) =>
-    bench.database.kysely
+    bench.database
+      .acrossTenants()
       .updateTable('idempotency_keys')
       .set({ created_at: sql`${bench.database.now} - cast(${ms} as bigint)` as never })
       .execute();

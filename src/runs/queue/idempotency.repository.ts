@@ -28,7 +28,8 @@ export class IdempotencyRepository {
     runId: string,
   ): Promise<{ fingerprint: string; runId: string } | undefined> {
     await this.forgetOld(on, owner, key);
-    const { numInsertedOrUpdatedRows } = await on
+    const handle = this.database.of(owner, on);
+    const { numInsertedOrUpdatedRows } = await handle
       .insertInto('idempotency_keys')
       .values({
         tenant_id: owner.tenantId,
@@ -41,20 +42,31 @@ export class IdempotencyRepository {
       .onConflict((conflict) => conflict.doNothing())
       .executeTakeFirst();
     if (numInsertedOrUpdatedRows === 1n) return undefined;
-    const row = await on
+    const row = await handle
       .selectFrom('idempotency_keys')
       .select(['fingerprint', 'run_id'])
-      .where('tenant_id', '=', owner.tenantId)
       .where('user_id', '=', owner.userId)
       .where('key', '=', key)
       .executeTakeFirstOrThrow();
     return { fingerprint: row.fingerprint, runId: row.run_id };
   }
 
+  /** The run that was started with the key; undefined: none that is remembered. */
+  async find(owner: Owner, key: string): Promise<string | undefined> {
+    const row = await this.database
+      .of(owner)
+      .selectFrom('idempotency_keys')
+      .select('run_id')
+      .where('user_id', '=', owner.userId)
+      .where('key', '=', key)
+      .executeTakeFirst();
+    return row?.run_id;
+  }
+
   private async forgetOld(on: Queryable, owner: Owner, key: string): Promise<void> {
-    await on
+    await this.database
+      .of(owner, on)
       .deleteFrom('idempotency_keys')
-      .where('tenant_id', '=', owner.tenantId)
       .where('user_id', '=', owner.userId)
       .where('key', '=', key)
       .where('created_at', '<', sql<number>`${this.database.now} - cast(${KEEP_MS} as integer)`)

@@ -26,7 +26,12 @@ onEachDatabase('leases', (open) => {
   }
 
   const row = (id: string) =>
-    bench.database.kysely.selectFrom('runs').selectAll().where('id', '=', id).executeTakeFirstOrThrow();
+    bench.database
+      .acrossTenants()
+      .selectFrom('runs')
+      .selectAll()
+      .where('id', '=', id)
+      .executeTakeFirstOrThrow();
 
   const end = (run: Run) =>
     bench.runs.settle(run, {
@@ -99,7 +104,8 @@ onEachDatabase('leases', (open) => {
     await end(claimed!);
     const next = await bob.claimNext();
     expect(next?.id).toBe(second.id);
-    await bench.database.kysely
+    await bench.database
+      .acrossTenants()
       .updateTable('runs')
       .set({ status: 'waiting' })
       .where('id', '=', second.id)
@@ -133,7 +139,8 @@ onEachDatabase('leases', (open) => {
       await end(won[0]!);
     }
     expect(order).toEqual(runs.map(({ id }) => id));
-    const second = bench.database.kysely
+    const second = bench.database
+      .acrossTenants()
       .updateTable('runs')
       .set({ status: 'running' })
       .where('session_id', '=', session)
@@ -205,7 +212,8 @@ onEachDatabase('leases', (open) => {
     const watched = await bench.begin({ onDisconnect: 'cancel' });
     const other = await bench.begin();
     const leave = () =>
-      bench.database.kysely
+      bench.database
+        .acrossTenants()
         .updateTable('runs')
         .set({ watched_until: 1 })
         .where('id', '=', watched.id)
@@ -230,7 +238,7 @@ onEachDatabase('leases', (open) => {
     const other = await bench.begin();
     const left = await bench.begin();
     await end(left);
-    await bench.runs.requestCancel(other.id);
+    await bench.runs.requestCancel(other);
     await bench.expire(run.id);
 
     expect(await bob.renew([run.id, other.id])).toEqual([]);

@@ -71,7 +71,7 @@ export class LeaseRepository {
       update runs as r set status = 'running', lease_until = ${this.until}, started_at = ${this.database.now},
         steerable_attempt = attempt, ${this.watchedAnew}
       where r.id = ${id} and r.owner = ${this.holder} and r.status = 'queued' and r.attempt = 1 and ${BEGINNABLE}
-      returning *`.execute(this.database.kysely);
+      returning *`.execute(this.database.acrossTenants());
     return rows[0] && toRun(rows[0]);
   }
 
@@ -79,7 +79,7 @@ export class LeaseRepository {
   async offerOwn(id: string): Promise<void> {
     await sql`update runs set owner = null, lease_until = null
       where id = ${id} and owner = ${this.holder} and status = 'queued' and attempt = 1`.execute(
-      this.database.kysely,
+      this.database.acrossTenants(),
     );
   }
 
@@ -111,7 +111,8 @@ export class LeaseRepository {
 
   /** Gives a run back, so that any process goes on with it at once. */
   async release(run: Run): Promise<void> {
-    await this.database.kysely
+    await this.database
+      .acrossTenants()
       .updateTable('runs')
       .set({ lease_until: 0 })
       .where('id', '=', run.id)
@@ -127,13 +128,16 @@ export class LeaseRepository {
    */
   async releaseDead(): Promise<void> {
     if (!this.database.exclusive) return;
-    await this.database.kysely
+    await this.database
+      .acrossTenants()
       .updateTable('runs')
       .set({ lease_until: 0 })
       .where('status', 'in', ['queued', 'running', 'waiting'])
       .where('lease_until', 'is not', null)
       .execute();
-    await sql`update runs set ${this.watchedAnew} where status = 'waiting'`.execute(this.database.kysely);
+    await sql`update runs set ${this.watchedAnew} where status = 'waiting'`.execute(
+      this.database.acrossTenants(),
+    );
   }
 
   /** Whether it waits for a process: to be begun, left by a dead owner, or to go on after decisions. */
@@ -182,7 +186,7 @@ export class LeaseRepository {
     const { rows } = await sql<Selectable<RunsTable>>`
       update runs as r set owner = ${this.holder}, lease_until = ${this.until},
         attempt = ${next}, ${waited}${status === 'running' ? begin : sql``}
-      where ${condition} returning *`.execute(this.database.kysely);
+      where ${condition} returning *`.execute(this.database.acrossTenants());
     return rows[0] && toRun(rows[0]);
   }
 }

@@ -20,7 +20,7 @@ export class ChildReports {
 
   /** @param child a run that is over. */
   async of(child: Run): Promise<SubAgentResult> {
-    const answer = await this.messages.findLastAnswer(child.id);
+    const answer = await this.messages.findLastAnswer(child, child.id);
     const texts = (answer?.content ?? []).map(({ type, text }) =>
       type === 'text' && typeof text === 'string' ? text : '',
     );

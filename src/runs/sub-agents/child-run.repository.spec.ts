@@ -36,12 +36,12 @@ onEachDatabase('runs of sub-agents', (open) => {
     const parent = await bench.begin();
     const child = await childOf(parent, 'toolu_1');
     const other = await childOf(parent, 'toolu_1.second');
-    expect(await children.find(parent.id, 'toolu_1')).toEqual(child);
+    expect(await children.find(parent, 'toolu_1')).toEqual(child);
     expect(child).toMatchObject({ parent: { runId: parent.id, callId: 'toolu_1' }, rootRunId: parent.id });
-    expect((await children.list(parent.id)).map(({ id }) => id)).toEqual([child.id, other.id]);
-    expect(await children.find(parent.id, 'toolu_2')).toBeUndefined();
+    expect((await children.list(parent)).map(({ id }) => id)).toEqual([child.id, other.id]);
+    expect(await children.find(parent, 'toolu_2')).toBeUndefined();
     await expect(childOf(parent, 'toolu_1')).rejects.toThrow();
-    expect(await children.count(bench.database.kysely, parent.id)).toBe(2);
+    expect(await children.count(bench.database.kysely, parent)).toBe(2);
   });
 
   it('are as deep as there are runs above them, and their sessions lie below that of the first', async () => {
@@ -68,7 +68,7 @@ onEachDatabase('runs of sub-agents', (open) => {
       cost: one.cost,
       lastEventId: `${one.id}.1.1`,
     });
-    expect((await children.listOpen(parent.id)).map(({ id }) => id)).toEqual([two.id]);
+    expect((await children.listOpen(parent)).map(({ id }) => id)).toEqual([two.id]);
   });
 
   it('may be started by the attempt that works, and not when its run is over or shall end', async () => {
@@ -76,7 +76,7 @@ onEachDatabase('runs of sub-agents', (open) => {
     expect(await lock(parent)).toBe(true);
     const next = await bench.takeOver(parent);
     expect([await lock(parent), await lock(next)]).toEqual([false, true]);
-    await bench.runs.requestCancel(parent.id);
+    await bench.runs.requestCancel(parent);
     expect(await lock(next)).toBe(false);
   });
 
@@ -86,7 +86,7 @@ onEachDatabase('runs of sub-agents', (open) => {
     const stays = await bench.begin();
     await bench.starter.remove(ADA, top.sessionId);
     const left = async (table: 'sessions' | 'runs' | 'messages') =>
-      (await bench.database.kysely.selectFrom(table).select('id').execute()).length;
+      (await bench.database.acrossTenants().selectFrom(table).select('id').execute()).length;
     expect([await left('sessions'), await left('runs'), await left('messages')]).toEqual([1, 1, 1]);
     expect(await bench.sessions.find(ADA, low.sessionId)).toBeUndefined();
     expect(await bench.find(stays.id)).toMatchObject({ id: stays.id });

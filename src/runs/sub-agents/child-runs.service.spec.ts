@@ -53,7 +53,7 @@ function start(
 }
 
 async function childOf(parent: Run, callId = 'toolu_1'): Promise<Run> {
-  return until(`the child of ${callId}`, () => bench.children.find(parent.id, callId));
+  return until(`the child of ${callId}`, () => bench.children.find(parent, callId));
 }
 
 const refused = (message: string) => expect.objectContaining({ name: 'ToolError', message });
@@ -161,7 +161,8 @@ describe('a sub-agent', () => {
     const on = node(() => saying(['ok']), { MAX_AGENT_DEPTH: 1, MAX_SUB_AGENTS: 2 });
     await start(on, parent);
     const child = await childOf(parent);
-    await bench.database.kysely
+    await bench.database
+      .acrossTenants()
       .updateTable('runs')
       .set({ status: 'running' })
       .where('id', '=', child.id)
@@ -176,7 +177,7 @@ describe('a sub-agent', () => {
     await expect(start(on, parent, { callId: 'toolu_4', agent: 'nobody' })).rejects.toEqual(
       refused('There is no agent "nobody" here. Known: build, explore, general, plan.'),
     );
-    expect(await bench.children.list(parent.id)).toHaveLength(2);
+    expect(await bench.children.list(parent)).toHaveLength(2);
   });
 
   it('is not started by a run that is over, or by an attempt that another one has followed', async () => {
@@ -184,7 +185,7 @@ describe('a sub-agent', () => {
     const on = node(() => saying(['ok']));
     await bench.takeOver(parent);
     await expect(start(on, parent)).rejects.toThrow('The run is ending: no sub-agent was started.');
-    expect(await bench.children.list(parent.id)).toEqual([]);
+    expect(await bench.children.list(parent)).toEqual([]);
   });
 });
 
@@ -236,13 +237,13 @@ describe('a parent that goes', () => {
     const asked = ['a', 'b'].map((callId) => start(on, parent, { callId }));
     for (const callId of ['a', 'b']) await childOf(parent, callId);
     const settled = Promise.allSettled(asked);
-    await on.subAgents.endAll(parent.id);
+    await on.subAgents.endAll(parent);
     expect((await settled).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
-    expect((await bench.children.list(parent.id)).map(({ status }) => status)).toEqual([
+    expect((await bench.children.list(parent)).map(({ status }) => status)).toEqual([
       'cancelled',
       'cancelled',
     ]);
-    await on.subAgents.endAll(parent.id);
+    await on.subAgents.endAll(parent);
   });
 });
 
@@ -260,7 +261,7 @@ describe('a child whose process died', () => {
     });
     await wakeUp();
     expect(await bench.find(child.id)).toMatchObject({ attempt: 2, status: 'completed' });
-    expect(await bench.children.list(parent.id)).toHaveLength(1);
+    expect(await bench.children.list(parent)).toHaveLength(1);
     await on.service.cancel(ADA, parent.id);
   });
 
@@ -301,7 +302,7 @@ describe('a run whose tool has a sub-agent', () => {
     const on = new RunNode(bench, model);
     const parent = await on.start();
     expect((await on.ended(parent)).at(-1)).toMatch(/done completed/);
-    expect((await bench.children.list(parent.id)).map(({ status }) => status)).toEqual(['cancelled']);
+    expect((await bench.children.list(parent)).map(({ status }) => status)).toEqual(['cancelled']);
     expect(model.connections).toBe(0);
   });
 
@@ -344,7 +345,7 @@ describe('a run whose tool has a sub-agent', () => {
     const next = new RunNode(bench, model);
     await next.dispatcher.adopt(parent.id);
     expect((await next.ended(parent)).filter((line) => line.includes('tool_result'))).toHaveLength(1);
-    expect(await bench.children.list(parent.id)).toHaveLength(1);
+    expect(await bench.children.list(parent)).toHaveLength(1);
   });
 
   it('has one child, and one result, wherever its process dies', async () => {
@@ -366,7 +367,7 @@ describe('a run whose tool has a sub-agent', () => {
       await next.ended(parent);
       await until('the end of the run', async () => (await bench.find(parent.id)).status === 'completed');
 
-      const children = await bench.children.list(parent.id);
+      const children = await bench.children.list(parent);
       expect(children.map(({ status, attempt }) => [status, attempt])).toEqual([['completed', 1]]);
       const results = (await bench.lines(parent)).filter((line) => line.includes('tool_result'));
       expect(results).toHaveLength(1);

@@ -54,11 +54,11 @@ export class ChildRuns extends SubAgents {
     return run.parent === null ? [] : this.children.agentsAbove(run);
   }
 
-  override async endAll(parentRunId: string): Promise<void> {
-    const waits = [...(this.waits.get(parentRunId) ?? [])];
+  override async endAll(parent: Pick<Run, 'id' | 'tenantId'>): Promise<void> {
+    const waits = [...(this.waits.get(parent.id) ?? [])];
     for (const { stop } of waits) stop.abort(new RunStop('cancel'));
     await Promise.allSettled(waits.map(({ ended }) => ended));
-    const open = await this.children.listOpen(parentRunId);
+    const open = await this.children.listOpen(parent);
     await Promise.all(open.map((child) => this.end(child)));
   }
 

@@ -46,13 +46,13 @@ export class ChildStarter {
     request: SubAgentRequest,
   ): Promise<{ child: Run; isNew: boolean }> {
     const { database, children } = this.stores;
-    const before = await children.find(parent.id, callId);
+    const before = await children.find(parent, callId);
     if (before !== undefined) return { child: before, isNew: false };
     const profile = this.profile(request.agent ?? AGENT);
     return database.transaction(async (trx) => {
       const mayStart = await children.lockParent(trx, parent);
       // The answer to an earlier try may have been lost, and another attempt may have been faster.
-      const made = await children.find(parent.id, callId, trx);
+      const made = await children.find(parent, callId, trx);
       if (made !== undefined) return { child: made, isNew: false };
       if (!mayStart) throw new ToolError('The run is ending: no sub-agent was started.');
       await this.checkRoom(trx, parent);
@@ -87,7 +87,7 @@ export class ChildStarter {
     const { MAX_AGENT_DEPTH: depth, MAX_SUB_AGENTS: most } = this.config;
     if ((await this.stores.children.depth(parent, trx)) >= depth)
       throw new ToolError(`Agents are nested ${depth} deep at most: do this task yourself.`);
-    if ((await this.stores.children.count(trx, parent.id)) >= most)
+    if ((await this.stores.children.count(trx, parent)) >= most)
       throw new ToolError(`A run has ${most} sub-agents at most: do what is left yourself.`);
   }
 }

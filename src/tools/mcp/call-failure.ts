@@ -1,4 +1,5 @@
 import { ProtocolError, SdkError, SdkErrorCode, SdkHttpError } from '@modelcontextprotocol/client';
+import { maskSecrets } from '../../telemetry/mask-secrets.js';
 import { cutText } from '../cut-text.js';
 import { OutcomeUnknown } from '../outcome-unknown.js';
 import { ToolError } from '../tool-error.js';
@@ -16,7 +17,7 @@ export function callFailure(server: string, error: unknown): Error {
   if (error instanceof NotDelivered) return new ToolError(error.message, { cause: error });
   if (error instanceof ProtocolError && error.code !== ANSWER_LOST)
     return new ToolError(
-      `The tool server "${server}" refused the call: ${cutText(error.message, MAX_BYTES)}`,
+      `The tool server "${server}" refused the call: ${cutText(maskSecrets(error.message), MAX_BYTES)}`,
     );
   if (error instanceof SdkHttpError && error.status >= 400 && error.status < 500)
     return new ToolError(`The tool server "${server}" refused the call with HTTP status ${error.status}.`);

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Selectable } from 'kysely';
 import { Database } from '../../database/database.js';
-import type { McpToolsTable } from '../../database/schema.js';
+import type { McpToolsTable } from '../../database/tool-tables.js';
 
 /** A tool as it describes itself now. */
 export interface SeenTool {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { EnvironmentError } from '../../errors/environment.js';
+import { rememberSecrets } from '../../telemetry/mask-secrets.js';
 import { AddressGuard } from '../address-guard.js';
 import { publicUrl } from '../public-url.js';
 import { ToolError } from '../tool-error.js';
@@ -191,6 +192,7 @@ class ServerReader {
         const text = value.replace(REFERENCE, (_, name: string) => {
           const found = this.env[name];
           if (found === undefined) this.problem([field, key], `the variable ${name} is not set`);
+          rememberSecrets([found ?? '']);
           return found ?? '';
         });
         if (CONTROL.test(text)) this.problem([field, key], 'has a control character');

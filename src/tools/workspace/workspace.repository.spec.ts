@@ -26,7 +26,8 @@ onEachDatabase('WorkspaceRepository', (open) => {
   async function createSession(parentRunId: string | null = null): Promise<string> {
     const id = newId('ses');
     const times = { created_at: 1, updated_at: 1 };
-    await database.kysely
+    await database
+      .acrossTenants()
       .insertInto('sessions')
       .values({ id, ...OWNER, metadata_json: '{}', parent_run_id: parentRunId, ...times })
       .execute();
@@ -37,7 +38,8 @@ onEachDatabase('WorkspaceRepository', (open) => {
     const id = newId('run');
     const fixed = { number: ++runs, status: 'completed', attempt: 1, model: 'm', principal_json: '{}' };
     const rest = { on_disconnect: 'continue', usage_json: '{}', created_at: 1, parent_call_id: id };
-    await database.kysely
+    await database
+      .acrossTenants()
       .insertInto('runs')
       .values({ id, ...OWNER, session_id: sessionId, parent_run_id: parentRunId, ...fixed, ...rest })
       .execute();
@@ -46,7 +48,8 @@ onEachDatabase('WorkspaceRepository', (open) => {
 
   async function answer(runId: string, state: string): Promise<void> {
     const fixed = { name: 'write_file', args_hash: 'h', idempotency_key: 'k', started_at: 1 };
-    await database.kysely
+    await database
+      .acrossTenants()
       .insertInto('tool_calls')
       .values({ run_id: runId, tool_call_id: 'toolu_1', state, ...fixed })
       .execute();

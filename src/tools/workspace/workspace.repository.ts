@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { sql } from 'kysely';
-import { Database } from '../../database/database.js';
+import { Database, type Queryable } from '../../database/database.js';
 import { AppError } from '../../errors/app-error.js';
 
 /** A file as a run changed it, without its texts; a hash is null where there was no file. */
@@ -45,7 +45,8 @@ export class WorkspaceRepository {
   async workspaceOf(sessionId: string): Promise<string> {
     let id = sessionId;
     for (let step = 0; step < MAX_NESTING; step += 1) {
-      const parent = await this.database.kysely
+      const parent = await this.database
+        .acrossTenants()
         .selectFrom('sessions')
         .innerJoin('runs', 'runs.id', 'sessions.parent_run_id')
         .select('runs.session_id')
@@ -61,7 +62,8 @@ export class WorkspaceRepository {
   async runsUnder(runId: string): Promise<string[]> {
     const all = [runId];
     for (let level = [runId]; level.length > 0 && all.length < 10_000;) {
-      const rows = await this.database.kysely
+      const rows = await this.database
+        .acrossTenants()
         .selectFrom('runs')
         .select('id')
         .where('parent_run_id', 'in', level)
@@ -74,7 +76,8 @@ export class WorkspaceRepository {
 
   /** Hash of the file when the session last read or wrote it. */
   async findRead(sessionId: string, path: string): Promise<string | undefined> {
-    const row = await this.database.kysely
+    const row = await this.database
+      .acrossTenants()
       .selectFrom('workspace_reads')
       .select('sha256')
       .where('session_id', '=', sessionId)
@@ -83,8 +86,9 @@ export class WorkspaceRepository {
     return row?.sha256;
   }
 
-  async saveRead(seen: FileSeen, on = this.database.kysely): Promise<void> {
-    await on
+  async saveRead(seen: FileSeen, on?: Queryable): Promise<void> {
+    await this.database
+      .acrossTenants(on)
       .insertInto('workspace_reads')
       .values({ session_id: seen.sessionId, path: seen.path, sha256: seen.sha256 })
       .onConflict((conflict) => conflict.columns(['session_id', 'path']).doUpdateSet({ sha256: seen.sha256 }))
@@ -100,7 +104,8 @@ export class WorkspaceRepository {
   async beginChange(change: ChangeStart): Promise<void> {
     const { now } = this.database;
     const current = change.current?.sha256 ?? null;
-    const { numInsertedOrUpdatedRows } = await this.database.kysely
+    const { numInsertedOrUpdatedRows } = await this.database
+      .acrossTenants()
       .insertInto('workspace_changes')
       .columns([
         'run_id',
@@ -130,7 +135,8 @@ export class WorkspaceRepository {
   /** The file has changed as announced, and the session knows it. A file that the run has not changed stays so. */
   async finishChange(runId: string, seen: FileSeen): Promise<void> {
     await this.database.transaction(async (trx) => {
-      await trx
+      await this.database
+        .acrossTenants(trx)
         .updateTable('workspace_changes')
         .set({ after_sha256: seen.sha256, next_sha256: null })
         .where('run_id', '=', runId)
@@ -142,7 +148,8 @@ export class WorkspaceRepository {
 
   /** In the order in which the files were first changed. */
   async listChanges(runIds: readonly string[]): Promise<FileChange[]> {
-    const rows = await this.database.kysely
+    const rows = await this.database
+      .acrossTenants()
       .selectFrom('workspace_changes')
       .select(['run_id', 'path', 'before_sha256', 'after_sha256', 'next_sha256', 'reverted_at'])
       .where('run_id', 'in', [...runIds])
@@ -162,7 +169,8 @@ export class WorkspaceRepository {
 
   /** The text that a file of the workspace had before some run changed it, by its hash. */
   async findFormerText(workspaceId: string, path: string, sha256: string): Promise<string | undefined> {
-    const row = await this.database.kysely
+    const row = await this.database
+      .acrossTenants()
       .selectFrom('workspace_changes')
       .select('before_text')
       .where('session_id', '=', workspaceId)
@@ -174,7 +182,8 @@ export class WorkspaceRepository {
   }
 
   async noteReverted(runIds: readonly string[]): Promise<void> {
-    await this.database.kysely
+    await this.database
+      .acrossTenants()
       .updateTable('workspace_changes')
       .set({ reverted_at: sql`coalesce(reverted_at, ${this.database.now})` })
       .where('run_id', 'in', [...runIds])
@@ -184,7 +193,8 @@ export class WorkspaceRepository {
   /** Sessions that are gone but have left something here. */
   async listLeft(limit: number): Promise<string[]> {
     const left = (table: 'workspace_changes' | 'workspace_reads') =>
-      this.database.kysely
+      this.database
+        .acrossTenants()
         .selectFrom(table)
         .select('session_id')
         .distinct()
@@ -201,8 +211,9 @@ export class WorkspaceRepository {
 
   async deleteAll(sessionId: string): Promise<void> {
     await this.database.transaction(async (trx) => {
-      await trx.deleteFrom('workspace_reads').where('session_id', '=', sessionId).execute();
-      await trx.deleteFrom('workspace_changes').where('session_id', '=', sessionId).execute();
+      const all = this.database.acrossTenants(trx);
+      await all.deleteFrom('workspace_reads').where('session_id', '=', sessionId).execute();
+      await all.deleteFrom('workspace_changes').where('session_id', '=', sessionId).execute();
     });
   }
 }

@@ -42,7 +42,8 @@ export class UsageReportRepository {
 
   /** An administrator's tenant, everybody else's own. @throws AppError `invalid_request` for too long an answer. */
   async read(principal: Principal, { from, to, by }: UsageQuery): Promise<UsageRow[]> {
-    let query = this.database.kysely
+    let query = this.database
+      .of(principal)
       .selectFrom('model_calls')
       .select(by.map((part) => PARTS[part].as(part)))
       .select([
@@ -55,7 +56,6 @@ export class UsageReportRepository {
         whole(sql`coalesce(sum(cost_micro_usd), 0)`).as('microUsd'),
         whole(sql`count(*) - count(cost_micro_usd)`).as('withoutPrice'),
       ])
-      .where('tenant_id', '=', principal.tenantId)
       .where('state', 'in', ['spent', 'left'])
       .where('started_at', '>=', from)
       .where('started_at', '<', to)

@@ -48,7 +48,8 @@ onEachDatabase('the usage report', (open) => {
   }
 
   async function insert(at: string, call: Call): Promise<void> {
-    await database.kysely
+    await database
+      .acrossTenants()
       .insertInto('model_calls')
       .values({
         id: newId('call'),

@@ -7,6 +7,7 @@ import type { LogWriter } from '../../../src/event-log/event-log.js';
 import type { LanguageModel } from '../../../src/model/language-model.js';
 import { IdempotencyRepository } from '../../../src/runs/queue/idempotency.repository.js';
 import { LeaseRepository } from '../../../src/runs/queue/lease.repository.js';
+import type { OpenRuns } from '../../../src/runs/queue/open-runs.repository.js';
 import { AgentLoop, type LoopResult } from '../../../src/runs/loop/agent-loop.js';
 import type { LoopDependencies } from '../../../src/runs/loop/loop-dependencies.js';
 import { RunInputRepository } from '../../../src/runs/loop/run-input.repository.js';
@@ -99,10 +100,10 @@ export class RunBench {
     this.starter = this.newStarter(this.leases, this.log);
   }
 
-  newStarter(leases: LeaseRepository, log: SqlEventLog): RunStarter {
+  newStarter(leases: LeaseRepository, log: SqlEventLog, openRuns?: OpenRuns): RunStarter {
     const { sessions, messages, runs, inputs, idempotency, children } = this;
     const stores = new StartStores(sessions, messages, runs, inputs, idempotency, children);
-    return new RunStarter(this.database, stores, leases, log);
+    return new RunStarter(this.database, stores, leases, log, undefined, openRuns);
   }
 
   /** Another process that takes leases. */
@@ -174,7 +175,12 @@ export class RunBench {
   }
 
   async expire(id: string): Promise<void> {
-    await this.database.kysely.updateTable('runs').set({ lease_until: 0 }).where('id', '=', id).execute();
+    await this.database
+      .acrossTenants()
+      .updateTable('runs')
+      .set({ lease_until: 0 })
+      .where('id', '=', id)
+      .execute();
   }
 
   /** One attempt of a run that was claimed. */
@@ -227,7 +233,7 @@ export class RunBench {
   }
 
   history(sessionId: string): Promise<Message[]> {
-    return this.messages.list(sessionId);
+    return this.messages.list(ADA, sessionId);
   }
 
   lines(run: { id: string }): Promise<string[]> {

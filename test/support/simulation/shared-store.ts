@@ -7,10 +7,10 @@ import {
   SqliteDialect,
   type Transaction,
 } from 'kysely';
-import { Database } from '../../../src/database/database.js';
+import { Database, type OfTenant, type Queryable, type Tables } from '../../../src/database/database.js';
 import { migrate } from '../../../src/database/migrate.js';
 import { NoNotices, type Notices } from '../../../src/database/notices.js';
-import type { Schema } from '../../../src/database/schema.js';
+import type { SharedSchema } from '../../../src/database/tenant-tables.js';
 import { StatementCache } from '../../../src/database/sqlite/statement-cache.js';
 import type { PageRow, RunRow } from './ownership-model.js';
 import type { VirtualClock } from './virtual-clock.js';
@@ -32,7 +32,7 @@ const NOW = sql<number>`virtual_now()`;
 
 /** The one database that all virtual nodes share: SQLite in memory, with the virtual clock as its own. */
 export class SharedStore extends Database {
-  override readonly kysely: Kysely<Schema>;
+  override readonly kysely: Kysely<SharedSchema>;
   override readonly now = NOW;
   override readonly skipLocked = sql``;
   override readonly shareLock = sql``;
@@ -47,11 +47,13 @@ export class SharedStore extends Database {
     super();
     this.connection.function('virtual_now', () => clock.now);
     const database = new StatementCache(this.connection);
-    this.kysely = new Kysely<Schema>({ dialect: new SqliteDialect({ database: async () => database }) });
+    this.kysely = new Kysely<SharedSchema>({
+      dialect: new SqliteDialect({ database: async () => database }),
+    });
   }
 
-  override get urgent(): Kysely<Schema> {
-    return this.kysely;
+  override get urgent(): Tables {
+    return this.acrossTenants();
   }
 
   override describe(): string {
@@ -122,7 +124,7 @@ export type Reach = <T>(call: Call<T>) => Promise<T>;
 
 /** The shared store as one node sees it: far away, behind everything that can go wrong on the way. */
 export class DistantStore extends Database {
-  override readonly kysely: Kysely<Schema>;
+  override readonly kysely: Kysely<SharedSchema>;
   override readonly now = NOW;
   override readonly skipLocked = sql``;
   override readonly shareLock = sql``;
@@ -135,18 +137,28 @@ export class DistantStore extends Database {
   ) {
     super();
     this.kysely = store.kysely.withoutPlugins();
-    const executor = this.kysely.getExecutor();
+    this.remove(this.kysely.getExecutor());
+  }
+
+  override of(owner: OfTenant, on: Queryable = this.kysely): Tables {
+    const tables = super.of(owner, on);
+    if (on === this.kysely) this.remove(tables.getExecutor());
+    return tables;
+  }
+
+  /** Far away from here on. */
+  private remove(executor: ReturnType<Tables['getExecutor']>): void {
     const execute = executor.executeQuery.bind(executor);
     executor.executeQuery = <R>(query: CompiledQuery<R>, options?: AbortableQueryOptions) =>
-      reach({
+      this.reach({
         effect: () => execute<R>(query, options),
         isTransaction: false,
         isRefused: ({ rows }) => rows.length === 0 && query.sql.includes('insert into run_pages'),
       });
   }
 
-  override get urgent(): Kysely<Schema> {
-    return this.kysely;
+  override get urgent(): Tables {
+    return this.acrossTenants();
   }
 
   override describe(): string {
@@ -154,7 +166,7 @@ export class DistantStore extends Database {
   }
 
   /** Whole or not at all, so one way there and one back. */
-  override transaction<T>(work: (trx: Transaction<Schema>) => Promise<T>): Promise<T> {
+  override transaction<T>(work: (trx: Transaction<SharedSchema>) => Promise<T>): Promise<T> {
     const effect = () => this.store.transaction(work);
     return this.reach({ effect, isTransaction: true, isRefused: () => false });
   }

@@ -1,4 +1,5 @@
 import type { PlacedRunEvent } from '../../../src/event-log/run-event.js';
+import { ADA } from '../runs/run-bench.js';
 import { eventsOf } from '../runs/event-lines.js';
 import type { RunRow } from './ownership-model.js';
 import { APPROVAL_TIMEOUT_MS, LEASE_MS, RUN_TIMEOUT_MS } from './virtual-node.js';
@@ -87,7 +88,7 @@ function endFaults(row: RunRow, world: World): string[] {
 
 /** What viewers hold in the end is what is stored, and goes back to the model. */
 async function textFaults(world: World, row: RunRow, events: PlacedRunEvent[]): Promise<string[]> {
-  const messages = (await world.messages.list(row.session_id)).filter(({ runId }) => runId === row.id);
+  const messages = (await world.messages.list(ADA, row.session_id)).filter(({ runId }) => runId === row.id);
   const stored = messages
     .filter(({ role }) => role === 'assistant')
     .flatMap(({ content }) => content.map((block) => (block.type === 'text' ? String(block['text']) : '')))

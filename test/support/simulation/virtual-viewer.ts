@@ -44,7 +44,7 @@ export class VirtualViewer {
     const request = { sessionId: run.sessionId, runId: run.id, cursor: this.seen.at(-1)?.id, follow: false };
     const plan = await node.planner.plan(request, run);
     if (plan === undefined) return;
-    for await (const batch of node.reader.read(plan, signal)) {
+    for await (const batch of node.reader.read(ADA, plan, signal)) {
       if (isViewerReset(batch)) this.forget(signal);
       else for (const event of placeEvents(batch)) this.take(event, signal);
     }
