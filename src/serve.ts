@@ -8,6 +8,7 @@ import { EnvironmentError } from './errors/environment.js';
 import { EventLog } from './event-log/event-log.js';
 import { LanguageModel } from './model/language-model.js';
 import { serverConfig, type ServerConfig } from './server.config.js';
+import { maskSecrets } from './telemetry/mask-secrets.js';
 
 /**
  * Connections that the kernel keeps until they are accepted (at most `net.core.somaxconn`). When all viewers of a
@@ -30,7 +31,7 @@ export async function serve(): Promise<void> {
     await (app as unknown as Listens).listen(PORT, HOST, BACKLOG);
     process.stdout.write(banner(app));
   } catch (error) {
-    process.stderr.write(explain(error));
+    process.stderr.write(maskSecrets(explain(error)));
     process.exit(1);
   }
 }
@@ -45,7 +46,7 @@ function endWithSignals(app: NestExpressApplication): void {
     app.close().then(
       () => process.exit(0),
       (error: unknown) => {
-        process.stderr.write(explain(error));
+        process.stderr.write(maskSecrets(explain(error)));
         process.exit(1);
       },
     );

@@ -1,3 +1,5 @@
+import { maskSecrets } from '../telemetry/mask-secrets.js';
+
 export interface ModelErrorOptions {
   cause?: unknown;
   /** Whether the same call may succeed later. */
@@ -19,7 +21,8 @@ export interface ModelErrorOptions {
 /**
  * A call of the model failed. `code` names the reason for programs: the provider's error type
  * (`overloaded_error`), `image_dimensions_too_large`, or `model_stream_truncated`, `model_idle`,
- * `model_protocol`, `model_unreachable`. The message may be shown to the user.
+ * `model_protocol`, `model_unreachable`. The message may be shown to the user: what a provider repeats of the
+ * credentials that it was called with is left out.
  */
 export class ModelError extends Error {
   override readonly name = 'ModelError';
@@ -37,7 +40,7 @@ export class ModelError extends Error {
     message: string,
     options: ModelErrorOptions,
   ) {
-    super(message, { cause: options.cause });
+    super(maskSecrets(message), { cause: options.cause });
     this.retryable = options.retryable;
     this.retries = options.retries;
     this.retryAfterMs = options.retryAfterMs;

@@ -89,6 +89,13 @@ export class Metrics {
     registers: [this.registry],
   });
 
+  readonly limitRefusalsTotal = new Counter({
+    name: 'agentline_limit_refusals_total',
+    help: 'Calls that a limit refused, by what was limited and whose limit it was',
+    labelNames: ['limit', 'party'] as const,
+    registers: [this.registry],
+  });
+
   constructor() {
     // A series that appears with its first count hides that count from `rate()`.
     for (const transport of ['sse', 'websocket']) this.streamsOpen.set({ transport }, 0);

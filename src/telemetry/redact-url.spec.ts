@@ -16,6 +16,17 @@ describe('addresses in the log', () => {
     ['/s?x=/y?ticket=abc', '/s?x=/y?ticket=abc'],
     ['/s?%zz=1', '/s?%zz=1'],
     ['/s?ticket', '/s?ticket'],
+    ['/s?abcdefghijklmnopqrstuvwxyz', '/s?[redacted]'],
+    ['/oidc/callback?code=abc&state=d&iss=i', '/oidc/callback?code=[redacted]&state=[redacted]&iss=i'],
+    [
+      '/s?authorization=x&api_key=y&session=z',
+      '/s?authorization=[redacted]&api_key=[redacted]&session=[redacted]',
+    ],
+    ['/s?sid=s%3Aabcdefghijklmnop.sig', '/s?sid=[redacted]'],
+    [
+      '/s?last_event_id=run_01jd0000000000000000000000.1.12',
+      '/s?last_event_id=run_01jd0000000000000000000000.1.12',
+    ],
     ['/tickets', '/tickets'],
   ])('writes %s as %s', (url, logged) => {
     expect(redactUrl(url)).toBe(logged);

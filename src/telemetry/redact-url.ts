@@ -1,6 +1,16 @@
-const SECRET = new Set(['ticket', 'access_token', 'token']);
+/** Parameters of ours, which hold ids, times and words. */
+const OPEN = new Set(
+  'session_id run_id last_event_id follow limit cursor from to group_by tenant_id user_id actor_id action outcome target'.split(
+    ' ',
+  ),
+);
+/** Parameters that hold credentials whatever they look like: also those of an identity provider's answer. */
+const SECRET =
+  /^(ticket|.*token|code|state|nonce|password|.*secret|.*key|session|cookie|authorization|bearer|jwt)$/;
+/** A value of a parameter that nobody knows may be a credential in the wrong place. */
+const LONGEST = 16;
 
-/** The address as it may stand in a log: values of parameters that are credentials are left out. */
+/** The address as it may stand in a log: values of parameters that are, or may be, credentials are left out. */
 export function redactUrl(url: string): string {
   const start = url.indexOf('?');
   if (start < 0) return url;
@@ -16,7 +26,10 @@ export function redactUrl(url: string): string {
 
 function redactPair(pair: string): string {
   const end = pair.indexOf('=');
-  if (end < 0 || !SECRET.has(decode(pair.slice(0, end)).toLowerCase())) return pair;
+  if (end < 0) return pair.length > LONGEST ? '[redacted]' : pair;
+  const name = decode(pair.slice(0, end)).toLowerCase();
+  const isShort = pair.length - end - 1 <= LONGEST;
+  if (OPEN.has(name) || (isShort && !SECRET.test(name))) return pair;
   return `${pair.slice(0, end)}=[redacted]`;
 }
 

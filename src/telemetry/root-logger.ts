@@ -1,6 +1,7 @@
 import { pino, type DestinationStream, type LevelWithSilent, type LogFn, type Logger } from 'pino';
 import { build as prettyStream } from 'pino-pretty';
 import { encodeControls, encodeForTerminal } from './encode-controls.js';
+import { maskSecrets, rememberSecrets } from './mask-secrets.js';
 
 /** Names under which credentials and bodies travel; what carries one is logged without it. */
 const SECRETS = [
@@ -30,6 +31,8 @@ export interface RootLoggerOptions {
   level: LevelWithSilent;
   /** One short line for a person instead of JSON. */
   pretty: boolean;
+  /** Of the configuration; no line repeats them. */
+  secrets?: readonly string[];
 }
 
 /** The logger from which all others come. Writes to standard output; `out` is for tests. */
@@ -37,6 +40,8 @@ export function rootLogger(
   options: RootLoggerOptions,
   out?: DestinationStream & NodeJS.WritableStream,
 ): Logger {
+  rememberSecrets(options.secrets ?? []);
+  const encode = options.pretty ? encodeForTerminal : encodeControls;
   const stream = options.pretty
     ? prettyStream({
         destination: out ?? 1,
@@ -57,7 +62,7 @@ export function rootLogger(
         paths: HOLDERS.flatMap((holder) => SECRETS.map((name) => at(holder, name))),
         censor: '[redacted]',
       },
-      hooks: { streamWrite: options.pretty ? encodeForTerminal : encodeControls, logMethod: lowerWiring },
+      hooks: { streamWrite: (line) => encode(maskSecrets(line)), logMethod: lowerWiring },
     },
     stream,
   );
