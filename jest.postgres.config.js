@@ -8,9 +8,22 @@ const specs = globSync('src/**/*.spec.ts', { cwd: import.meta.dirname }).filter(
   ),
 );
 /** Stories that start the application in this process, and so with the database of DATABASE_URL. */
-const stories = ['resume', 'requests', 'recorded', 'auth', 'approvals', 'agents', 'sub-agents', 'fork'].map(
-  (name) => `test/${name}.e2e-spec.ts`,
-);
+const stories = [
+  'resume',
+  'requests',
+  'recorded',
+  'auth',
+  'access',
+  'oidc',
+  'audit',
+  'keys',
+  'approvals',
+  'agents',
+  'sub-agents',
+  'fork',
+  'sharing',
+  'tenants',
+].map((name) => `test/${name}.e2e-spec.ts`);
 
 /**
  * What is said of SQLite, said of a real PostgreSQL, and what needs a Redis: `npm run test:postgres`. Each file has a

@@ -166,7 +166,8 @@ class TestServer {
 
   async session(owner: { id: string; tenant?: string }): Promise<string> {
     const id = newId('ses');
-    await this.database.kysely
+    await this.database
+      .acrossTenants()
       .insertInto('sessions')
       .values({
         id,
@@ -642,8 +643,62 @@ describe('Users', () => {
       email: chief.email,
       tenant_id: 'acme',
       roles: ['admin'],
+      kind: 'person',
       disabled: true,
+      created_at: expect.stringMatching(/^\d{4}-.*Z$/),
     });
+  });
+
+  it('are listed for administrators of their tenant, newest first, page by page', async () => {
+    const chief = await server.user({ tenant_id: 'listed', roles: ['admin'] });
+    const worker = await server.user({ tenant_id: 'listed', roles: ['viewer'] });
+    const [listed, root, member] = [await as(chief), await as(), await as(worker)];
+    const view = (who: typeof chief, role: string) => ({
+      id: who.id,
+      email: who.email,
+      tenant_id: 'listed',
+      roles: [role],
+      kind: 'person',
+      disabled: false,
+      created_at: expect.stringMatching(/^\d{4}-.*Z$/),
+    });
+
+    const all = [view(worker, 'viewer'), view(chief, 'admin')];
+    expect((await listed('')).body).toEqual({ data: all, next_cursor: null });
+    expect((await root('?tenant_id=listed')).body).toEqual({ data: all, next_cursor: null });
+    expect((await listed('?limit=1')).body).toEqual({ data: [all[0]], next_cursor: worker.id });
+    expect((await listed(`?limit=1&cursor=${worker.id}`)).body).toEqual({
+      data: [all[1]],
+      next_cursor: null,
+    });
+    expect((await listed(`/${worker.id}`)).body).toEqual(all[0]);
+
+    expect((await member('')).status).toBe(403);
+    expect((await member(`/${worker.id}`)).status).toBe(403);
+    expect((await listed('?tenant_id=default')).status).toBe(403);
+    expect((await root(`/${worker.id}`)).status).toBe(404);
+    for (const query of [
+      '?limit=0',
+      '?limit=101',
+      '?limit=x',
+      '?cursor=x',
+      '?role=admin',
+      '?limit=1&limit=2',
+    ]) {
+      expect([query, (await listed(query)).status]).toEqual([query, 400]);
+    }
+  });
+
+  it('who administer cannot shut themselves out', async () => {
+    const chief = await server.user({ roles: ['admin', 'member'] });
+    const mine = await as(chief);
+    const change = (body: unknown) => mine(`/${chief.id}`, { method: 'PATCH', body });
+
+    expect((await change({ disabled: true })).body).toMatchObject({ status: 409, code: 'conflict' });
+    expect((await change({ roles: ['member'] })).body).toMatchObject({ status: 409, code: 'conflict' });
+    expect((await mine(`/${chief.id}`)).body).toMatchObject({ roles: ['admin', 'member'], disabled: false });
+    expect((await change({ roles: ['admin'], disabled: false })).body).toMatchObject({ roles: ['admin'] });
+    expect((await mine(`/${chief.id}`)).status).toBe(200);
   });
 
   it('are out at once when they are disabled, and their old logins stay dead afterwards', async () => {
@@ -666,7 +721,8 @@ describe('Users', () => {
     await disable(false);
 
     expect(await status({ cookie })).toBe(401);
-    expect(await status({ authorization: `Bearer ${token}` })).toBe(200);
+    expect(await status({ authorization: `Bearer ${token}` })).toBe(401);
+    expect(await status({ authorization: `Bearer ${await server.token(ann)}` })).toBe(200);
     expect((await server.call('/api/auth/login', { body: credentialsOf(ann) })).status).toBe(200);
   });
 
@@ -682,6 +738,134 @@ describe('Users', () => {
       expect((await server.call('/api/auth/me', { headers: { cookie } })).status).toBe(401);
     }
     expect((await server.call('/api/auth/me', { headers: { cookie: other } })).status).toBe(200);
+  });
+
+  it('lose their access tokens with them, also those that were signed elsewhere before (S14)', async () => {
+    const root = await as();
+    const ann = await server.user();
+    const seconds = Math.floor(Date.now() / 1000);
+    const tokens = {
+      own: await server.token(ann),
+      before: await server.sign({ sub: ann.id, iat: seconds - 60 }),
+      untimed: await server.sign({ sub: ann.id }),
+      after: await server.sign({ sub: ann.id, iat: seconds + 30 }),
+      stranger: await server.sign({ sub: 'idp|9', iat: seconds - 60 }),
+    };
+    const statuses = async () => {
+      const asked = Object.entries(tokens).map(async ([name, token]) => {
+        const { status } = await server.call('/api/auth/me', {
+          headers: { authorization: `Bearer ${token}` },
+        });
+        return [name, status] as const;
+      });
+      return Object.fromEntries(await Promise.all(asked));
+    };
+    expect(await statuses()).toEqual({ own: 200, before: 200, untimed: 200, after: 200, stranger: 200 });
+
+    expect((await root(`/${ann.id}/sessions`, { method: 'DELETE' })).status).toBe(204);
+
+    expect(await statuses()).toEqual({ own: 401, before: 401, untimed: 401, after: 200, stranger: 200 });
+    tokens.own = await server.token(ann);
+    expect((await statuses())['own']).toBe(200);
+  });
+
+  it('lose a login whose row survived, as when it was written while the others were ended', async () => {
+    const root = await as();
+    const ann = await server.user();
+    const cookie = await server.login(ann);
+    const rows = await server.database.kysely
+      .selectFrom('logins')
+      .selectAll()
+      .where('user_id', '=', ann.id)
+      .execute();
+    await root(`/${ann.id}/sessions`, { method: 'DELETE' });
+
+    await server.database.kysely.insertInto('logins').values(rows).execute();
+
+    expect((await server.call('/api/auth/me', { headers: { cookie } })).status).toBe(401);
+  });
+});
+
+const changePassword = (headers: Record<string, string>, body: unknown) =>
+  server.call('/api/auth/password', { headers, body });
+const statusOf = async (headers: Record<string, string>) =>
+  (await server.call('/api/auth/me', { headers })).status;
+
+describe('A password', () => {
+  it('is changed by who knows it; all other logins and tokens end', async () => {
+    const ann = await server.user({ roles: ['viewer'] });
+    const [mine, other] = [await server.login(ann), await server.login(ann)];
+    const token = await server.token(ann);
+    const said = { current: ann.password, new: 'another password' };
+
+    const { status, headers } = await changePassword({ cookie: mine, origin: server.origin }, said);
+
+    expect(status).toBe(204);
+    const fresh = headers.getSetCookie()[0]!.split(';')[0]!;
+    expect([
+      await statusOf({ cookie: fresh }),
+      await statusOf({ cookie: mine }),
+      await statusOf({ cookie: other }),
+    ]).toEqual([200, 401, 401]);
+    expect(await statusOf({ authorization: `Bearer ${token}` })).toBe(401);
+    expect((await server.call('/api/auth/login', { body: credentialsOf(ann) })).status).toBe(401);
+    const renewed = { ...ann, password: said.new };
+    expect((await server.call('/api/auth/login', { body: credentialsOf(renewed) })).status).toBe(200);
+  });
+
+  it('is changed with an access token, which ends with it, and no cookie is made of it', async () => {
+    const ann = await server.user();
+    const authorization = `Bearer ${await server.token(ann)}`;
+
+    const { status, headers } = await changePassword(
+      { authorization, cookie: 'session=unknown' },
+      { current: ann.password, new: 'another password' },
+    );
+
+    expect([status, headers.getSetCookie(), await statusOf({ authorization })]).toEqual([204, [], 401]);
+  });
+
+  it.each<[string, unknown, number]>([
+    ['another current one', { current: 'wrong password', new: 'another password' }, 403],
+    ['a new one that is too short', { current: 'user password', new: 'short' }, 400],
+    ['a new one that everybody tries', { current: 'user password', new: 'password123' }, 400],
+    ['no current one', { new: 'another password' }, 400],
+    ['something else', { current: 'user password', new: 'another password', roles: ['admin'] }, 400],
+  ])('is not changed with %s', async (_name, said, status) => {
+    const ann = await server.user();
+    const authorization = `Bearer ${await server.token(ann)}`;
+
+    expect((await changePassword({ authorization }, said)).status).toBe(status);
+    expect(await statusOf({ authorization })).toBe(200);
+  });
+
+  it('does not exist for who has no account, or none to sign in with', async () => {
+    const stranger = await server.sign({ sub: 'idp|7' });
+    const { id } = await server.user();
+    await server.database
+      .acrossTenants()
+      .updateTable('users')
+      .set({ password_hash: '' })
+      .where('id', '=', id)
+      .execute();
+    const federated = await server.sign({ sub: id });
+
+    for (const token of [stranger, federated]) {
+      const said = { current: 'user password', new: 'another password' };
+      expect((await changePassword({ authorization: `Bearer ${token}` }, said)).body).toMatchObject({
+        status: 403,
+        code: 'forbidden',
+      });
+    }
+  });
+
+  it('is not changed by another site with the cookie of a user', async () => {
+    const ann = await server.user();
+    const cookie = await server.login(ann);
+    const said = { current: ann.password, new: 'another password' };
+
+    expect((await changePassword({ cookie, origin: 'https://evil.test' }, said)).status).toBe(403);
+    expect(await statusOf({ cookie })).toBe(200);
   });
 });
 

@@ -1,18 +1,26 @@
 import { Injectable } from '@nestjs/common';
+import { ApiKeyRepository } from './api-key/api-key.repository.js';
 import type { Principal } from './principal.js';
-import { Passwords } from './users/passwords.js';
+import { type Ground, keyGround, loginGround } from './revocation/ground.js';
 import { LoginRepository } from './session/login.repository.js';
 import type { User } from './user.js';
+import { Passwords } from './users/passwords.js';
+import { standingOf } from './users/standing.js';
 import { UserRepository } from './users/user.repository.js';
 
 /** Whether somebody who claims to be a user is one, now. */
 @Injectable()
 export class Accounts {
+  private readonly grounds: readonly Ground[];
+
   constructor(
     private readonly users: UserRepository,
     private readonly passwords: Passwords,
-    private readonly logins: LoginRepository,
-  ) {}
+    logins: LoginRepository,
+    keys: ApiKeyRepository,
+  ) {
+    this.grounds = [loginGround(logins), keyGround(keys)];
+  }
 
   /** The user with this e-mail address and password; undefined when wrong, unknown or disabled alike. */
   async verify(email: string, password: string): Promise<User | undefined> {
@@ -28,16 +36,14 @@ export class Accounts {
   }
 
   /**
-   * What is true today about a principal that was proved elsewhere or earlier. Its login must not have ended.
-   * Where the user has an account here, it must be active and of the named tenant, and the account's roles
-   * count; otherwise the principal stands.
+   * What is true today about a principal that was proved elsewhere or earlier: its login or key must not have
+   * ended, and the account, where the user has one here, must bear it (`standingOf`). The account's roles count.
    */
   async confirm(principal: Principal): Promise<Principal | undefined> {
-    const { userId, loginId } = principal;
-    if (loginId !== null && (await this.logins.aliveAmong([loginId])).length === 0) return undefined;
-    const user = await this.users.find(userId);
-    if (user === undefined) return principal;
-    if (user.disabled || user.tenantId !== principal.tenantId) return undefined;
-    return { ...principal, email: user.email, roles: user.roles };
+    for (const ground of this.grounds) {
+      const key = ground.keyOf(principal);
+      if (key !== undefined && (await ground.ask([key]))(principal)) return undefined;
+    }
+    return standingOf(principal, await this.users.find(principal.userId));
   }
 }

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
@@ -13,6 +13,11 @@ const JWKS = {
   JWT_ISSUER: 'https://id.example.com',
   JWT_AUDIENCE: 'agentline',
 };
+
+function fileIn(folder: string, name: string, text: string): string {
+  writeFileSync(join(folder, name), text);
+  return join(folder, name);
+}
 
 describe('The configuration of who may come in', () => {
   const original = process.env;
@@ -36,6 +41,14 @@ describe('The configuration of who may come in', () => {
     ['SESSION_SECRET is set to a value of 31 characters', { ...PRODUCTION, SESSION_SECRET: 's'.repeat(31) }],
     ['JWT_SECRET is not set', { ...PRODUCTION, JWT_SECRET: '' }],
     ['JWT_SECRET is set to a value of 31 characters', { ...PRODUCTION, JWT_SECRET: 's'.repeat(31) }],
+    [
+      'SESSION_SECRET_PREVIOUS is set to a value of 5 characters',
+      { ...PRODUCTION, SESSION_SECRET_PREVIOUS: 'short' },
+    ],
+    [
+      'JWT_SECRET_PREVIOUS is set to a value of 5 characters',
+      { ...PRODUCTION, JWT_SECRET_PREVIOUS: 'short' },
+    ],
     ['JWT_ISSUER is not set', { ...JWKS, JWT_ISSUER: '' }],
     ['JWT_AUDIENCE is not set', { ...JWKS, JWT_AUDIENCE: '' }],
     ['JWT_JWKS_URI is "http://id.example.com/jwks"', { ...JWKS, JWT_JWKS_URI: 'http://id.example.com/jwks' }],
@@ -63,8 +76,14 @@ describe('The configuration of who may come in', () => {
   it('starts in production with secrets, and generates nothing there', () => {
     expect(configure(PRODUCTION)).toEqual({
       production: true,
-      sessionSecret: SECRET,
-      jwt: { secret: SECRET, jwksUri: undefined, issuer: undefined, audience: undefined },
+      sessionSecrets: [SECRET],
+      jwt: {
+        secret: SECRET,
+        previousSecret: undefined,
+        jwksUri: undefined,
+        issuer: undefined,
+        audience: undefined,
+      },
       allowedOrigins: null,
       administrator: null,
       passwordFile: null,
@@ -75,6 +94,7 @@ describe('The configuration of who may come in', () => {
   it('needs no shared secret where a key set is named', () => {
     expect(configure(JWKS).jwt).toEqual({
       secret: undefined,
+      previousSecret: undefined,
       jwksUri: 'https://id.example.com/jwks',
       issuer: 'https://id.example.com',
       audience: 'agentline',
@@ -91,9 +111,32 @@ describe('The configuration of who may come in', () => {
     expect(config.allowedOrigins).toEqual(['https://a.test', 'http://localhost:5173']);
   });
 
+  it('knows the secrets before, which follow those that sign', () => {
+    const previous = { SESSION_SECRET_PREVIOUS: 'a'.repeat(32), JWT_SECRET_PREVIOUS: 'b'.repeat(32) };
+    const config = configure({ ...PRODUCTION, ...previous });
+    expect(config.sessionSecrets).toEqual([SECRET, 'a'.repeat(32)]);
+    expect(config.jwt).toMatchObject({ secret: SECRET, previousSecret: 'b'.repeat(32) });
+  });
+
+  it('reads secrets from files, also those that others need', () => {
+    const config = configure({
+      NODE_ENV: 'production',
+      SESSION_SECRET_FILE: fileIn(folder, 'session', `${SECRET}\n`),
+      JWT_SECRET_FILE: fileIn(folder, 'jwt', SECRET),
+      ADMIN_EMAIL: 'root@example.com',
+      ADMIN_PASSWORD_FILE: fileIn(folder, 'password', 'long enough\n'),
+    });
+    expect(config.sessionSecrets).toEqual([SECRET]);
+    expect(config.jwt.secret).toBe(SECRET);
+    expect(config.administrator).toEqual({ email: 'root@example.com', password: 'long enough' });
+    expect(() => configure({ ...PRODUCTION, ADMIN_PASSWORD_FILE: join(folder, 'password') })).toThrow(
+      'ADMIN_EMAIL is not set',
+    );
+  });
+
   it('takes short secrets outside production', () => {
     const config = configure({ SESSION_SECRET: 'short', JWT_SECRET: 'brief' });
-    expect([config.sessionSecret, config.jwt.secret]).toEqual(['short', 'brief']);
+    expect([config.sessionSecrets, config.jwt.secret]).toEqual([['short'], 'brief']);
   });
 
   it('generates what is missing outside production and finds it again', () => {
@@ -101,7 +144,7 @@ describe('The configuration of who may come in', () => {
     const kept = JSON.parse(readFileSync(join(folder, 'development.json'), 'utf8')) as Record<string, string>;
 
     expect(configure({})).toEqual(first);
-    expect(first.sessionSecret).toBe(kept['session_secret']);
+    expect(first.sessionSecrets).toEqual([kept['session_secret']]);
     expect(first.jwt.secret).toBe(kept['jwt_secret']);
     expect(first.administrator).toEqual({ email: 'admin@localhost', password: kept['admin_password'] });
     expect(first.passwordFile).toMatch(/development\.json$/);

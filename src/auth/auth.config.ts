@@ -1,7 +1,7 @@
 import { relative } from 'node:path';
 import { registerAs, type ConfigType } from '@nestjs/config';
 import { z } from 'zod';
-import { readEnvironment } from '../errors/environment.js';
+import { isGiven, readEnvironment } from '../errors/environment.js';
 import { developmentFile, developmentSecrets } from './development-secrets.js';
 import { emailAddress, password } from './user.js';
 
@@ -22,9 +22,14 @@ export const authConfig = registerAs('auth', () => {
   const secrets = production ? undefined : lazySecrets(given.DATA_DIR);
   return {
     production,
-    sessionSecret: given.SESSION_SECRET ?? secrets?.().session_secret ?? '',
+    /** The first signs; the others are only taken. */
+    sessionSecrets: withPrevious(
+      given.SESSION_SECRET ?? secrets?.().session_secret ?? '',
+      given.SESSION_SECRET_PREVIOUS,
+    ),
     jwt: {
       secret: given.JWT_SECRET ?? (given.JWT_JWKS_URI === undefined ? secrets?.().jwt_secret : undefined),
+      previousSecret: given.JWT_SECRET_PREVIOUS,
       jwksUri: given.JWT_JWKS_URI,
       issuer: given.JWT_ISSUER,
       audience: given.JWT_AUDIENCE,
@@ -34,6 +39,10 @@ export const authConfig = registerAs('auth', () => {
     ...administrator(given, secrets),
   };
 });
+
+function withPrevious(secret: string, previous: string | undefined): [string, ...string[]] {
+  return previous === undefined ? [secret] : [secret, previous];
+}
 
 export type AuthConfig = ConfigType<typeof authConfig>;
 
@@ -48,23 +57,25 @@ const mode = {
 function variables(production: boolean, env: NodeJS.ProcessEnv) {
   const secret = z.string().min(production ? SECRET_LENGTH : 1);
   const secretTakes = `${SECRET_LENGTH} or more random characters (openssl rand -base64 48)`;
-  const byJwks = Boolean(env['JWT_JWKS_URI']);
+  const byJwks = isGiven(env, 'JWT_JWKS_URI');
   return {
     DATA_DIR: z.string().default('.data').describe('a folder'),
     SESSION_SECRET: needed(secret, production, secretTakes),
     JWT_SECRET: needed(secret, production && !byJwks, `${secretTakes}, where JWT_JWKS_URI is not set`),
+    SESSION_SECRET_PREVIOUS: needed(secret, false, `the SESSION_SECRET before, ${secretTakes}`),
+    JWT_SECRET_PREVIOUS: needed(secret, false, `the JWT_SECRET before, ${secretTakes}`),
     JWT_JWKS_URI: needed(jwksUri(production), false, 'the https address of a JWK Set (RFC 7517 §5)'),
     JWT_ISSUER: needed(z.string(), byJwks, 'the `iss` of access tokens; needed with JWT_JWKS_URI'),
     JWT_AUDIENCE: needed(z.string(), byJwks, 'the `aud` of access tokens; needed with JWT_JWKS_URI'),
     ALLOWED_ORIGINS: needed(origins, false, 'a comma list of exact origins, like https://app.example.com'),
     ADMIN_EMAIL: needed(
       emailAddress,
-      Boolean(env['ADMIN_PASSWORD']),
+      isGiven(env, 'ADMIN_PASSWORD'),
       'an e-mail address; needed with ADMIN_PASSWORD',
     ),
     ADMIN_PASSWORD: needed(
       password,
-      Boolean(env['ADMIN_EMAIL']),
+      isGiven(env, 'ADMIN_EMAIL'),
       '8 to 256 characters; needed with ADMIN_EMAIL',
     ),
   };

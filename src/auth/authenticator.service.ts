@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { Injectable } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { Request } from 'express';
+import { noteActor } from '../audit/notes.js';
 import { AppError } from '../errors/app-error.js';
 import { OriginPolicy } from './origin/origin-policy.js';
 import { ApplicationPassport } from './passport.service.js';
@@ -59,6 +60,7 @@ export class Authenticator {
     if (cookie !== undefined && !isSameUser(cookie, principal)) {
       throw new AppError('mixed_credentials', 'The cookie and the token or ticket name different users.');
     }
+    noteActor(request, principal);
     return { principal, cookie };
   }
 

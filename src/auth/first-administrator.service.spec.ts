@@ -3,6 +3,7 @@ import { Logger } from '@nestjs/common';
 import { IN_MEMORY, SqliteDatabase } from '../database/sqlite/sqlite-database.js';
 import type { AuthConfig } from './auth.config.js';
 import { FirstAdministrator } from './first-administrator.service.js';
+import { ApiKeyRepository } from './api-key/api-key.repository.js';
 import { Accounts } from './accounts.service.js';
 import { LoginRepository } from './session/login.repository.js';
 import { Passwords } from './users/passwords.js';
@@ -10,8 +11,8 @@ import { UserRepository } from './users/user.repository.js';
 
 const CONFIG: AuthConfig = {
   production: false,
-  sessionSecret: 's',
-  jwt: { secret: 's', jwksUri: undefined, issuer: undefined, audience: undefined },
+  sessionSecrets: ['s'],
+  jwt: { secret: 's', previousSecret: undefined, jwksUri: undefined, issuer: undefined, audience: undefined },
   allowedOrigins: null,
   administrator: { email: 'admin@localhost', password: 'generated' },
   passwordFile: '.data/development.json',
@@ -36,7 +37,7 @@ describe('The first administrator', () => {
     return first;
   }
   const all = () =>
-    database.kysely.selectFrom('users').select(['email', 'tenant_id', 'roles_json']).execute();
+    database.acrossTenants().selectFrom('users').select(['email', 'tenant_id', 'roles_json']).execute();
 
   it('is created in an empty database, and a newcomer is told where the password is', async () => {
     const first = await boot(CONFIG);
@@ -45,10 +46,12 @@ describe('The first administrator', () => {
       { email: 'admin@localhost', tenant_id: 'default', roles_json: '["admin"]' },
     ]);
     expect(
-      await new Accounts(users, new Passwords(), new LoginRepository(database)).verify(
-        'Admin@localhost',
-        'generated',
-      ),
+      await new Accounts(
+        users,
+        new Passwords(),
+        new LoginRepository(database),
+        new ApiKeyRepository(database),
+      ).verify('Admin@localhost', 'generated'),
     ).toMatchObject({
       roles: ['admin'],
     });

@@ -2,12 +2,14 @@ import { callbackify } from 'node:util';
 import { Injectable } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import passport from 'passport';
+import { ApiKeyStrategy } from './api-key/api-key.strategy.js';
 import { JwtStrategy } from './jwt/jwt.strategy.js';
 import { LocalStrategy } from './local/local.strategy.js';
 import type { Principal } from './principal.js';
 import { loginIdOf } from './session/login-store.js';
 import { Accounts } from './accounts.service.js';
 import type { User } from './user.js';
+import { standingOf } from './users/standing.js';
 
 /**
  * Passport with this application's strategies, as promises.
@@ -21,11 +23,18 @@ export class ApplicationPassport {
   constructor(
     local: LocalStrategy,
     jwt: JwtStrategy,
+    apiKey: ApiKeyStrategy,
     private readonly accounts: Accounts,
   ) {
     this.passport.use('local', local);
     this.passport.use('jwt', jwt);
-    this.passport.serializeUser<string>((user, done) => done(null, (user as User).id));
+    this.passport.use('api-key', apiKey);
+    this.passport.serializeUser<string, Request>((request, user, done) => {
+      const { id, tokenGeneration } = user as User;
+      request.session.generation = tokenGeneration;
+      request.session.client = clientOf(request);
+      done(null, id);
+    });
     const ownerOf = callbackify((request: Request, userId: string) => this.ownerOf(request, userId));
     this.passport.deserializeUser((request: Request, userId: string, done: Done) =>
       ownerOf(request, userId, done),
@@ -39,7 +48,7 @@ export class ApplicationPassport {
 
   /** Who the request's bearer token stands for; undefined when it has none. Throws for one that is not valid. */
   byBearer(request: Request): Promise<Principal | undefined> {
-    return this.run<Principal>('jwt', request);
+    return this.run<Principal>(['api-key', 'jwt'], request);
   }
 
   /** Who is signed in by the request's session; undefined without. The session has been read before. */
@@ -53,13 +62,15 @@ export class ApplicationPassport {
   }
 
   /** Makes the request's session one of this user, under a new id. */
-  logIn(request: Request, user: User): Promise<void> {
-    return new Promise((resolve, reject) => {
+  async logIn(request: Request, user: User): Promise<void> {
+    // Passport gives a request its methods when it first looks at it.
+    if ((request.logIn as unknown) === undefined) await this.bySession(request);
+    await new Promise<void>((resolve, reject) => {
       request.logIn(user, (error?: Error | null) => (error ? reject(error) : resolve()));
     });
   }
 
-  private run<T>(strategy: string, request: Request): Promise<T | undefined> {
+  private run<T>(strategy: string | string[], request: Request): Promise<T | undefined> {
     return new Promise((resolve, reject) => {
       const decide = (error: unknown, found?: unknown): void =>
         error ? reject(error) : resolve((found || undefined) as T | undefined);
@@ -70,7 +81,8 @@ export class ApplicationPassport {
   private async ownerOf(request: Request, userId: string): Promise<Principal | false> {
     const user = await this.accounts.findActive(userId);
     if (user === undefined) return false;
-    return {
+    const { generation } = request.session;
+    const login: Principal = {
       userId: user.id,
       tenantId: user.tenantId,
       email: user.email,
@@ -78,8 +90,16 @@ export class ApplicationPassport {
       via: 'cookie',
       loginId: loginIdOf(request.sessionID),
       expiresAt: null,
+      // Logins of older versions do not carry it; they end when their row is deleted.
+      token: generation === undefined ? undefined : { generation, issuedAt: undefined },
     };
+    return standingOf(login, user) ?? false;
   }
+}
+
+/** Where a login is begun; what the client says of itself may be anything, so it is kept short. */
+function clientOf(request: Request) {
+  return { address: request.ip ?? null, agent: request.get('user-agent')?.slice(0, 200) ?? null };
 }
 
 type Done = (error: unknown, user?: Principal | false) => void;

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { IN_MEMORY, SqliteDatabase } from '../database/sqlite/sqlite-database.js';
+import { ApiKeyRepository } from './api-key/api-key.repository.js';
 import type { Principal } from './principal.js';
 import { Revocations } from './revocations.service.js';
 import { LoginRepository } from './session/login.repository.js';
@@ -29,6 +30,15 @@ class CountingLogins extends LoginRepository {
   }
 }
 
+/** Keys that end when their name is taken out. */
+class DoubledKeys extends ApiKeyRepository {
+  readonly alive = new Set(['key-1', 'key-2']);
+
+  override aliveAmong(ids: readonly string[]): Promise<string[]> {
+    return Promise.resolve(ids.filter((id) => this.alive.has(id)));
+  }
+}
+
 /** Lets the sweeps of this time happen, with what they ask of the database. */
 async function pass(milliseconds: number): Promise<void> {
   for (let passed = 0; passed < milliseconds; passed += 500) {
@@ -41,6 +51,7 @@ describe('Watched credentials', () => {
   let database: SqliteDatabase;
   let logins: CountingLogins;
   let users: UserRepository;
+  let keys: DoubledKeys;
   let revocations: Revocations;
 
   beforeEach(async () => {
@@ -49,7 +60,8 @@ describe('Watched credentials', () => {
     await database.open();
     logins = new CountingLogins(database);
     users = new UserRepository(database);
-    revocations = new Revocations(logins, users);
+    keys = new DoubledKeys(database);
+    revocations = new Revocations(logins, users, keys);
     for (const id of ['login-1', 'login-2']) await logins.insert(id, 'usr_1', '{}');
     await users.insert({
       id: 'usr_1',
@@ -112,6 +124,84 @@ describe('Watched credentials', () => {
     await users.update('usr_1', 'default', { disabled: true });
     await pass(4500);
     expect([elsewhere.signal.aborted, stranger.signal.aborted]).toEqual([true, false]);
+  });
+
+  it('end when their key was revoked, here at once and elsewhere within 5 s', async () => {
+    const key: Principal = { ...BEARER, via: 'key', keyId: 'key-1' };
+    const here = revocations.watch(key);
+    const other = revocations.watch({ ...key, keyId: 'key-2' });
+    revocations.endKey('key-1');
+    expect(here.signal.aborted).toBe(true);
+
+    const elsewhere = revocations.watch(key);
+    keys.alive.delete('key-1');
+    await pass(4500);
+    expect([elsewhere.signal.aborted, other.signal.aborted]).toEqual([true, false]);
+  });
+
+  it('end with the logins of their user, when they are older, here at once and elsewhere within 5 s', async () => {
+    const old = { ...BEARER, token: { generation: 0, issuedAt: undefined } };
+    const foreign = { ...BEARER, token: { generation: undefined, issuedAt: Date.now() - 60_000 } };
+    const untimed = { ...BEARER, token: { generation: undefined, issuedAt: undefined } };
+    const later = { ...BEARER, token: { generation: 2, issuedAt: undefined } };
+    const keyed: Principal = { ...BEARER, via: 'key', keyId: 'key-1' };
+    const all = [old, foreign, untimed, later, keyed];
+    const open = () => all.map((each) => revocations.watch(each).signal);
+
+    const here = open();
+    await revocations.endLoginsOf('usr_1');
+    expect(here.map(({ aborted }) => aborted)).toEqual([true, true, true, false, false]);
+
+    const elsewhere = open();
+    await users.endLogins('usr_1');
+    await pass(4500);
+    expect(elsewhere.map(({ aborted }) => aborted)).toEqual([true, true, true, false, false]);
+  });
+
+  it('end when their user may do less than then, here at once and elsewhere within 5 s', async () => {
+    const open = () => [
+      revocations.watch(BEARER).signal,
+      revocations.watch({ ...BEARER, scopes: ['agent:read'] }).signal,
+      revocations.watch({ ...BEARER, roles: ['viewer'] }).signal,
+    ];
+    const here = open();
+    const viewer = await users.update('usr_1', 'default', { roles: ['viewer'] });
+    revocations.endWhatIsLost(viewer!);
+    expect(here.map(({ aborted }) => aborted)).toEqual([true, false, false]);
+
+    await users.update('usr_1', 'default', { roles: ['member'] });
+    const elsewhere = open();
+    await users.update('usr_1', 'default', { roles: ['viewer'] });
+    await pass(4500);
+    expect(elsewhere.map(({ aborted }) => aborted)).toEqual([true, false, false]);
+  });
+
+  it('stay when their user may do more, or has no account here', async () => {
+    const more = revocations.watch(BEARER);
+    const foreign = revocations.watch({ ...BEARER, userId: 'idp|7', roles: ['admin'] });
+    const admin = await users.update('usr_1', 'default', { roles: ['admin'] });
+    revocations.endWhatIsLost(admin!);
+    await pass(4500);
+
+    expect([more.signal.aborted, foreign.signal.aborted]).toEqual([false, false]);
+  });
+
+  it('that come while the database is asked are not judged by an answer that is older', async () => {
+    const answered = Promise.withResolvers<void>();
+    const find = users.findAmong.bind(users);
+    users.findAmong = async (ids) => {
+      const accounts = await find(ids);
+      await answered.promise;
+      return accounts;
+    };
+    const first = revocations.watch(BEARER);
+    await users.update('usr_1', 'default', { roles: ['viewer'] });
+    await pass(2500);
+    const anew = revocations.watch(BEARER);
+    answered.resolve();
+    await pass(500);
+
+    expect([first.signal.aborted, anew.signal.aborted]).toEqual([true, false]);
   });
 
   it('end soon after their token has, and not before', async () => {

@@ -1,13 +1,17 @@
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { AppError } from '../errors/app-error.js';
+import { ApiKeyRepository } from './api-key/api-key.repository.js';
 import type { Principal } from './principal.js';
+import { keyGround, loginGround } from './revocation/ground.js';
+import { type Watched, Watchers } from './revocation/watchers.js';
 import { LoginRepository } from './session/login.repository.js';
+import type { User } from './user.js';
+import { hasLost } from './users/standing.js';
 import { UserRepository } from './users/user.repository.js';
 
 const SWEEP_MS = 2000;
 /** Tokens live this long past their end: clocks differ, and a token accepted in its last second is not a mistake. */
 const GRACE_MS = 2000;
-const CHUNK = 500;
 
 /** A principal that is being watched. */
 export interface Watch {
@@ -17,21 +21,17 @@ export interface Watch {
   stop(): void;
 }
 
-interface Watched {
-  readonly principal: Principal;
-  readonly controller: AbortController;
-}
-
 /**
- * Tells open streams and sockets when the credentials that opened them end: by logout, by an administrator, by
- * time. Within this process at once; what other nodes did is asked of the database every two seconds, one row
- * for each login and user however many streams they have.
+ * Tells open streams and sockets when the credentials that opened them end, or are good for less than then: by
+ * logout, by an administrator, by time. Within this process at once; what other nodes did is asked of the database
+ * every two seconds, one row for each login, user and key however many streams they have.
  */
 @Injectable()
 export class Revocations implements OnApplicationShutdown {
   private readonly logger = new Logger(Revocations.name);
-  private readonly byLogin = new Index((principal) => principal.loginId);
-  private readonly byUser = new Index((principal) => principal.userId);
+  private readonly byLogin: Watchers;
+  private readonly byUser: Watchers;
+  private readonly byKey: Watchers;
   private readonly watched = new Set<Watched>();
   private timer: NodeJS.Timeout | undefined;
   private isAsking = false;
@@ -39,35 +39,66 @@ export class Revocations implements OnApplicationShutdown {
   constructor(
     private readonly logins: LoginRepository,
     private readonly users: UserRepository,
-  ) {}
+    keys: ApiKeyRepository,
+  ) {
+    this.byLogin = new Watchers(loginGround(logins));
+    this.byKey = new Watchers(keyGround(keys));
+    this.byUser = new Watchers({
+      keyOf: (principal) => principal.userId,
+      ask: async (ids) => {
+        const accounts = await users.findAmong(ids);
+        return (principal) => hasLost(principal, accounts.get(principal.userId));
+      },
+    });
+  }
 
   watch(principal: Principal): Watch {
     const entry: Watched = { principal, controller: new AbortController() };
     this.watched.add(entry);
-    this.byLogin.add(entry);
-    this.byUser.add(entry);
+    for (const watchers of this.all()) watchers.add(entry);
     this.timer ??= setInterval(() => this.sweep(), SWEEP_MS).unref();
     return { signal: entry.controller.signal, stop: () => this.forget(entry) };
   }
 
   /** The login is over, its row deleted. */
   endLogin(loginId: string): void {
-    this.end(this.byLogin.get(loginId));
+    this.end(this.byLogin.of(loginId));
   }
 
-  /** Ends every login of the user, here and on all nodes. */
-  async endLoginsOf(userId: string): Promise<void> {
-    for (const loginId of await this.logins.deleteOfUser(userId)) this.endLogin(loginId);
+  /** The API key was revoked, and is stored so. */
+  endKey(keyId: string): void {
+    this.end(this.byKey.of(keyId));
   }
 
-  /** The user was disabled. */
+  /** Nothing of the user stays open in this process; what is stored says the same to the other nodes. */
   endUser(userId: string): void {
-    this.end(this.byUser.get(userId));
+    this.end(this.byUser.of(userId));
+  }
+
+  /** The account was changed, and is stored so: ends what it does not bear any more. */
+  endWhatIsLost(user: User): void {
+    this.end(this.byUser.of(user.id).filter(({ principal }) => hasLost(principal, user)));
+  }
+
+  /** Ends every login and access token of the user, here and on all nodes. */
+  async endLoginsOf(userId: string): Promise<void> {
+    const user = await this.users.endLogins(userId);
+    if (user !== undefined) await this.loginsEnded(user);
+  }
+
+  /** The account says already that its logins have ended: ends what stands on them, and takes them away. */
+  async loginsEnded(user: User): Promise<void> {
+    this.endWhatIsLost(user);
+    for (const loginId of await this.logins.deleteOfUser(user.id)) this.endLogin(loginId);
   }
 
   onApplicationShutdown(): void {
     clearInterval(this.timer);
     this.timer = undefined;
+  }
+
+  private all(): Watchers[] {
+    return [this.byLogin, this.byUser, this.byKey];
   }
 
   /** A database that does not answer must not hold back what the clock says, nor be asked twice at a time. */
@@ -84,13 +115,7 @@ export class Revocations implements OnApplicationShutdown {
   private async ask(): Promise<void> {
     this.isAsking = true;
     try {
-      for (const ids of chunksOf(this.byLogin.keys())) {
-        const alive = new Set(await this.logins.aliveAmong(ids));
-        for (const id of ids) if (!alive.has(id)) this.endLogin(id);
-      }
-      for (const ids of chunksOf(this.byUser.keys())) {
-        for (const id of await this.users.disabledAmong(ids)) this.endUser(id);
-      }
+      for (const watchers of this.all()) for await (const ended of watchers.ended()) this.end(ended);
     } catch (error) {
       this.logger.warn({ err: error }, 'Ended logins could not be looked up; trying again');
     } finally {
@@ -98,8 +123,9 @@ export class Revocations implements OnApplicationShutdown {
     }
   }
 
-  private end(entries: Iterable<Watched>): void {
-    for (const entry of Array.from(entries)) {
+  private end(entries: readonly Watched[]): void {
+    for (const entry of entries) {
+      if (!this.watched.has(entry)) continue;
       this.forget(entry);
       entry.controller.abort(new AppError('unauthenticated', 'The credentials have ended. Sign in again.'));
     }
@@ -107,45 +133,9 @@ export class Revocations implements OnApplicationShutdown {
 
   private forget(entry: Watched): void {
     this.watched.delete(entry);
-    this.byLogin.delete(entry);
-    this.byUser.delete(entry);
+    for (const watchers of this.all()) watchers.delete(entry);
     if (this.watched.size > 0) return;
     clearInterval(this.timer);
     this.timer = undefined;
   }
-}
-
-/** Entries by one of their principal's ids; those without it are left out. */
-class Index {
-  private readonly groups = new Map<string, Set<Watched>>();
-
-  constructor(private readonly keyOf: (principal: Principal) => string | null) {}
-
-  keys(): string[] {
-    return [...this.groups.keys()];
-  }
-
-  get(key: string): Iterable<Watched> {
-    return this.groups.get(key) ?? [];
-  }
-
-  add(entry: Watched): void {
-    const key = this.keyOf(entry.principal);
-    if (key === null) return;
-    const group = this.groups.get(key);
-    if (group === undefined) this.groups.set(key, new Set([entry]));
-    else group.add(entry);
-  }
-
-  delete(entry: Watched): void {
-    const key = this.keyOf(entry.principal);
-    const group = key === null ? undefined : this.groups.get(key);
-    if (key === null || group === undefined) return;
-    group.delete(entry);
-    if (group.size === 0) this.groups.delete(key);
-  }
-}
-
-function* chunksOf(ids: readonly string[]): Generator<string[]> {
-  for (let i = 0; i < ids.length; i += CHUNK) yield ids.slice(i, i + CHUNK);
 }

@@ -8,10 +8,20 @@ export const DEFAULT_TENANT = 'default';
 export interface User {
   id: string;
   tenantId: string;
-  email: string;
+  /** Null for who signs in without one: a program, or somebody whom an identity provider knows. */
+  email: string | null;
   roles: Role[];
   disabled: boolean;
+  kind: UserKind;
+  /** Logins and access tokens of this server carry it; those with a lower one have ended. */
+  tokenGeneration: number;
+  /** Access tokens of others that were issued up to then have ended; milliseconds since 1970. */
+  loginsEndedAt: number | null;
+  createdAt: number;
 }
+
+/** A `service` is a program's account: nobody signs in to it; `deleted`: one that is no more. */
+export type UserKind = 'person' | 'service' | 'deleted';
 
 /** `local@host` without blanks and control characters, in lower case; what delivers mail is not our question. */
 export const emailAddress = z
@@ -30,12 +40,10 @@ export const role = z.enum(['admin', 'member', 'viewer']) satisfies z.ZodType<Ro
 export const roles = z.array(role).min(1).max(8);
 
 /** A user as the API shows it. */
-export interface UserView {
-  id: string;
-  email: string | null;
-  tenant_id: string;
-  roles: Role[];
-}
+export const userView = z
+  .object({ id: z.string(), email: z.string().nullable(), tenant_id: z.string(), roles: z.array(role) })
+  .meta({ id: 'User' });
+export type UserView = z.output<typeof userView>;
 
 export function viewOf(user: Pick<User, 'id' | 'tenantId' | 'roles'> & { email: string | null }): UserView {
   return { id: user.id, email: user.email, tenant_id: user.tenantId, roles: user.roles };

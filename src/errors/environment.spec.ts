@@ -1,6 +1,9 @@
-import { describe, expect, it } from '@jest/globals';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { z } from 'zod';
-import { EnvironmentError, integer, milliseconds, readEnvironment } from './environment.js';
+import { EnvironmentError, integer, isGiven, milliseconds, readEnvironment } from './environment.js';
 
 const shape = {
   PORT: integer(0, 65_535).default(3_000),
@@ -65,6 +68,60 @@ describe('the environment', () => {
   it('says what is not set', () => {
     const needed = { SECRET: z.string().describe('something random') };
     expect(() => readEnvironment({}, needed)).toThrow('SECRET is not set, but takes something random.');
+  });
+});
+
+describe('a secret in a file', () => {
+  let folder = '';
+  const file = (name: string) => join(folder, name);
+
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'agentline-'));
+    writeFileSync(file('unix'), 'a long token\n');
+    writeFileSync(file('windows'), 'a long token\r\n');
+    writeFileSync(file('two'), 'a long token\n\n');
+    writeFileSync(file('short'), 'hunter2');
+    writeFileSync(file('empty'), '\n');
+  });
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  it('is read without the line break at its end', () => {
+    expect(read({ API_TOKEN_FILE: file('unix') }).API_TOKEN).toBe('a long token');
+    expect(read({ API_TOKEN_FILE: file('windows') }).API_TOKEN).toBe('a long token');
+    expect(read({ API_TOKEN_FILE: file('two') }).API_TOKEN).toBe('a long token\n');
+  });
+
+  it('is not looked for where the variable of the file is empty, or the variable is no secret', () => {
+    expect(read({ API_TOKEN_FILE: '', HOST_FILE: file('unix') })).toEqual({
+      PORT: 3_000,
+      LEASE_MS: 10_000,
+      HOST: '127.0.0.1',
+    });
+  });
+
+  it('is refused in one line that names the variable: twice, unreadable, empty, or not what it takes', () => {
+    expect(failure({ API_TOKEN: 'a long token', API_TOKEN_FILE: file('unix') }).message).toBe(
+      'API_TOKEN and API_TOKEN_FILE are both set: keep one of them.',
+    );
+    expect(failure({ API_TOKEN_FILE: file('none') }).message).toBe(
+      `API_TOKEN_FILE is ${JSON.stringify(file('none'))}, which cannot be read: ENOENT.`,
+    );
+    expect(failure({ API_TOKEN_FILE: folder }).message).toBe(
+      `API_TOKEN_FILE is ${JSON.stringify(folder)}, which cannot be read: EISDIR.`,
+    );
+    expect(failure({ API_TOKEN_FILE: file('empty') }).message).toBe(
+      `API_TOKEN_FILE is ${JSON.stringify(file('empty'))}, which is empty.`,
+    );
+    expect(failure({ API_TOKEN_FILE: file('short') }).message).toBe(
+      'API_TOKEN is set to a value of 7 characters, but takes ten characters or more.',
+    );
+  });
+
+  it('counts as given', () => {
+    expect(isGiven({ API_TOKEN_FILE: 'x' }, 'API_TOKEN')).toBe(true);
+    expect(isGiven({ API_TOKEN: 'x' }, 'API_TOKEN')).toBe(true);
+    expect(isGiven({ HOST_FILE: 'x', API_TOKEN: '', API_TOKEN_FILE: '' }, 'API_TOKEN')).toBe(false);
+    expect(isGiven({ HOST_FILE: 'x' }, 'HOST')).toBe(false);
   });
 });
 

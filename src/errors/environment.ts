@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 
 /** A variable has a value the server cannot work with. The message is one line for the operator. */
@@ -10,7 +11,8 @@ const SECRET = /SECRET|PASSWORD|KEY$|_TOKEN$|^(DATABASE|REDIS)_URL$/;
 const WITH_PASSWORD = /\/\/[^/]*@/;
 
 /**
- * Reads variables by a schema whose keys are their names. An empty value counts as not set.
+ * Reads variables by a schema whose keys are their names. An empty value counts as not set. A secret may stand in a
+ * file instead, which `<NAME>_FILE` names.
  * Every schema entry carries `.describe()`: what the variable takes, for the message.
  * @throws EnvironmentError naming the first bad variable, what it got and what it takes.
  */
@@ -18,14 +20,43 @@ export function readEnvironment<S extends z.ZodRawShape>(
   env: NodeJS.ProcessEnv,
   shape: S,
 ): z.output<z.ZodObject<S>> {
-  const given = Object.fromEntries(
-    Object.keys(shape).flatMap((name) => (env[name] ? [[name, env[name]]] : [])),
-  );
+  const given: Record<string, string> = {};
+  for (const name of Object.keys(shape)) {
+    const value = valueInFile(name, env) ?? env[name];
+    if (value) given[name] = value;
+  }
   const parsed = z.object(shape).safeParse(given);
   if (parsed.success) return parsed.data;
   const name = String(parsed.error.issues[0]?.path[0]);
   const takes = describe(shape[name]) ?? parsed.error.issues[0]?.message;
   throw new EnvironmentError(`${name} is ${show(name, given[name])}, but takes ${takes}.`);
+}
+
+/** Whether the variable is set, by itself or by a file. */
+export function isGiven(env: NodeJS.ProcessEnv, name: string): boolean {
+  return Boolean(env[name]) || (SECRET.test(name) && Boolean(env[`${name}_FILE`]));
+}
+
+/** As secret stores of containers hand them over; the line break that editors end a file with is not part of it. */
+function valueInFile(name: string, env: NodeJS.ProcessEnv): string | undefined {
+  const variable = `${name}_FILE`;
+  const file = env[variable];
+  if (!file || !SECRET.test(name)) return undefined;
+  if (env[name]) throw new EnvironmentError(`${name} and ${variable} are both set: keep one of them.`);
+  const value = contentOf(variable, file).replace(/\r?\n$/, '');
+  if (value !== '') return value;
+  throw new EnvironmentError(`${variable} is ${JSON.stringify(file)}, which is empty.`);
+}
+
+function contentOf(variable: string, file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (cause) {
+    const { code = 'an error' } = cause as NodeJS.ErrnoException;
+    throw new EnvironmentError(`${variable} is ${JSON.stringify(file)}, which cannot be read: ${code}.`, {
+      cause,
+    });
+  }
 }
 
 /** A description stays with the schema that has it; `.default()` and `.optional()` wrap it. */

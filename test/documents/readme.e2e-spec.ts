@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { blocksOf } from './fenced-blocks.js';
 import { StartedServer } from './started-server.js';
 import { TreeCopy, type Ending } from './tree-copy.js';
+import { isGiven } from '../../src/errors/environment.js';
 import { signIn, tokenFor } from '../support/api.js';
 import { ROOT } from '../support/build.js';
 import { readSources } from '../support/source-tree.js';
@@ -15,6 +16,9 @@ const BLOCKS = blocksOf(README);
 const DOCUMENTS = ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md'];
 const ADDRESS = 'http://127.0.0.1:3000';
 const FAST = { OFFLINE_MODEL_DELAY_MS: '1' };
+
+/** As README.md says it. */
+const SECRETS = /SECRET|PASSWORD|_KEY$|_TOKEN$|^DATABASE_URL$|^REDIS_URL$/;
 
 const isNpm = (line: string): boolean => line.startsWith('npm ');
 const shell = BLOCKS.filter(({ language }) => language === 'bash').map(({ text }) => text);
@@ -196,6 +200,14 @@ describe('the configuration', () => {
     );
     expect(sorted(rows.keys())).toEqual(sorted(read));
     expect(sorted(example.keys())).toEqual(sorted(read));
+  });
+
+  it('takes from a file what the README says: one rule for all secrets', () => {
+    const inFile = [...rows.keys()].filter((name) => isGiven({ [`${name}_FILE`]: 'a file' }, name));
+    expect(sorted(inFile)).toEqual(sorted([...rows.keys()].filter((name) => SECRETS.test(name))));
+    expect(README).toContain(
+      'Every secret (names with `SECRET`, `PASSWORD`, `_KEY` or `_TOKEN`, and `DATABASE_URL`, `REDIS_URL`) may stand in a file instead: `<NAME>_FILE` names it',
+    );
   });
 
   it('has the same defaults in all three', async () => {

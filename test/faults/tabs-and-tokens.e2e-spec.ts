@@ -107,6 +107,11 @@ describe('row 47: a token that ends while its stream is open', () => {
       const list = [...events, ...rest.events];
       expect(faultsOf(list)).toEqual([]);
       expect(textOf(list)).toBe(ANSWER);
+      const again = await anew.socket();
+      await again.ask('subscribe', { run_id: run.id, last_event_id: events.at(-1)!.id });
+      await again.nextWhere(({ event }) => event === 'done');
+      expect([...events, ...again.events]).toEqual(list);
+      await again.close();
     }
   });
 });

@@ -4,15 +4,18 @@ import type { INestApplication } from '@nestjs/common';
 import { WsAdapter } from '@nestjs/platform-ws';
 import PQueue from 'p-queue';
 import { type ServerOptions, type VerifyClientCallbackAsync, WebSocket, type WebSocketServer } from 'ws';
+import { Audit } from '../../audit/audit.service.js';
 import { Authenticator } from '../../auth/authenticator.service.js';
 import type { Principal } from '../../auth/principal.js';
 import { Revocations } from '../../auth/revocations.service.js';
 import { AppError } from '../../errors/app-error.js';
+import { Limits } from '../../limits/limits.service.js';
 import { Metrics } from '../../telemetry/metrics.js';
 import { Shutdown } from '../../telemetry/shutdown.js';
 import { HeartbeatWheel } from '../heartbeat-wheel.js';
 import { AgentSocket, CLOSE } from './agent-socket.js';
-import { refuseUpgrade, upgradeRefusal } from './upgrade-refusal.js';
+import { refuseHandshake, refuseUpgrade, upgradeRefusal } from './upgrade-refusal.js';
+import { SocketAudit } from './socket-audit.js';
 import { type MessageHandler, SocketInbox } from './socket-inbox.js';
 
 const PROTOCOL = 'agent.v1';
@@ -42,6 +45,8 @@ export class AgentSocketAdapter extends WsAdapter {
   private readonly shutdown: Shutdown;
   private readonly wheel: HeartbeatWheel;
   private readonly metrics: Metrics;
+  private readonly limits: Limits;
+  private readonly audit: SocketAudit;
   /** A few at a time: thousands who come back at once must not keep the database from those who write. */
   private readonly handshakes = new PQueue({ concurrency: HANDSHAKES });
 
@@ -52,13 +57,21 @@ export class AgentSocketAdapter extends WsAdapter {
     this.shutdown = app.get(Shutdown, { strict: false });
     this.wheel = app.get(HeartbeatWheel, { strict: false });
     this.metrics = app.get(Metrics, { strict: false });
+    this.limits = app.get(Limits, { strict: false });
+    this.audit = new SocketAudit(app.get(Audit, { strict: false }));
   }
 
   override create(port: number, options: ServerOptions & { path: string }): WebSocketServer {
     const verifyClient: VerifyClientCallbackAsync = ({ req }, answer) => {
       void this.handshakes.add(() => this.verify(req)).then((reply) => answer(...reply));
     };
-    return super.create(port, { ...options, ...LIMITS, verifyClient, handleProtocols }) as WebSocketServer;
+    const server = super.create(port, {
+      ...options,
+      ...LIMITS,
+      verifyClient,
+      handleProtocols,
+    }) as WebSocketServer;
+    return server.on('wsClientError', refuseHandshake);
   }
 
   /** Nest's own listener cuts off who asks for another path without a word. */
@@ -68,6 +81,8 @@ export class AgentSocketAdapter extends WsAdapter {
     // Offers of other protocols, like `h2c`, are passed over (RFC 9110 §7.8); known to Node since 24.9.
     Object.assign(httpServer, { shouldUpgradeCallback: asksForSocket });
     return httpServer.on('upgrade', (request, socket, head) => {
+      // Refused already.
+      if (!socket.writable) return;
       const path = request.url?.split('?')[0];
       const server = this.wsServersRegistry.get(port)?.find((each: WebSocketServer) => each.path === path);
       if (server === undefined) {
@@ -76,6 +91,18 @@ export class AgentSocketAdapter extends WsAdapter {
       server.handleUpgrade(request, socket, head, (opened: WebSocket) =>
         server.emit('connection', opened, request),
       );
+    });
+  }
+
+  /** What a client does wrong with its frames is no error of ours, and cannot fill the log with them. */
+  override bindErrorHandler(server: WebSocketServer): WebSocketServer {
+    server.on('error', (error) => this.logger.error(error));
+    return server.on('connection', (socket: WebSocket) => {
+      socket.on('error', (error: Error & { code?: string }) => {
+        const isTheirs = error.code?.startsWith('WS_ERR_') === true;
+        if (isTheirs) this.logger.debug(`A socket is closed: ${error.message}`);
+        else this.logger.error(error);
+      });
     });
   }
 
@@ -91,7 +118,7 @@ export class AgentSocketAdapter extends WsAdapter {
   }
 
   override bindMessageHandlers(socket: AgentSocket, handlers: MessageHandler[]): void {
-    new SocketInbox(socket, handlers).open();
+    new SocketInbox(socket, handlers, (...answer) => this.audit.answered(socket, ...answer)).open();
   }
 
   override async close(server: WebSocketServer): Promise<void> {
@@ -116,20 +143,34 @@ export class AgentSocketAdapter extends WsAdapter {
           retryAfter: RETRY_AFTER_S,
         });
       }
-      this.principals.set(request, await this.authenticator.authenticateHandshake(request));
+      const principal = await this.authenticator.authenticateHandshake(request);
+      await this.limits.takeRequest(principal);
+      await this.admit(request, principal);
+      this.principals.set(request, principal);
       return [true];
     } catch (error) {
       const requestId = randomUUID();
-      if (error instanceof AppError) return [false, ...upgradeRefusal(error, requestId)];
+      if (error instanceof AppError) {
+        this.audit.refused(request, error, requestId);
+        return [false, ...upgradeRefusal(error, requestId)];
+      }
       this.logger.error({ err: error, request_id: requestId }, 'A handshake failed');
       return [false, ...upgradeRefusal(new AppError('internal', 'Something failed on our side.'), requestId)];
     }
+  }
+
+  /** The connection is one of its principal's streams until it is closed, also when no socket comes of it. */
+  private async admit({ socket }: IncomingMessage, principal: Principal): Promise<void> {
+    const release = await this.limits.openStream(principal);
+    if (socket.closed) release();
+    else socket.once('close', release);
   }
 
   private welcome(socket: AgentSocket, request: IncomingMessage): void {
     const principal = this.principals.get(request);
     if (principal === undefined) return socket.terminate();
     socket.belongTo(principal);
+    this.audit.opened(socket, request);
     const watch = this.revocations.watch(principal);
     const beating = this.wheel.add(() => socket.beat(beating));
     const revoke = () => socket.dismiss(CLOSE.unauthenticated, 'sign in again');

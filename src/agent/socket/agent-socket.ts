@@ -33,7 +33,7 @@ export class AgentSocket extends WebSocket {
   private signs = 0;
   private lastPending = 0;
 
-  /** Who opened it; known since the handshake. */
+  /** Who opened it, as of the last request; known since the handshake. */
   get principal(): Principal {
     if (this.owner === undefined) throw new Error('The socket was used before its handshake was over.');
     return this.owner;
@@ -44,6 +44,11 @@ export class AgentSocket extends WebSocket {
     this.once('close', () => {
       for (const go of this.waiting) go();
     });
+  }
+
+  /** The same user, with the roles of today. */
+  renew(principal: Principal): void {
+    this.owner = principal;
   }
 
   /** Aborted when the socket is closed. */
@@ -113,6 +118,11 @@ export class AgentSocket extends WebSocket {
       this.isAlive = false;
       this.ping();
     }
+  }
+
+  /** Whether a ping of ours is not answered yet. */
+  get isAwaited(): boolean {
+    return !this.isAlive;
   }
 
   heard(): void {

@@ -1,4 +1,5 @@
 import { AppError } from '../../errors/app-error.js';
+import type { ErrorCode } from '../../errors/error-codes.js';
 import { socketFrame, socketRef } from '../requests.js';
 import { type AgentSocket, CLOSE, type Ref } from './agent-socket.js';
 
@@ -12,6 +13,10 @@ export interface MessageHandler {
 export interface SocketMessage {
   data: unknown;
   ref: Ref;
+  /** Length of the whole message. */
+  bytes: number;
+  /** Why it was rejected, once it was. */
+  refusal?: ErrorCode;
 }
 
 /** What the gateway answers: `data` goes into the `ack`, then `afterwards` begins what follows it. */
@@ -20,6 +25,9 @@ export interface SocketReply {
   afterwards?: () => void;
 }
 
+/** Told of every request that was answered; `reply` is undefined where it was rejected. */
+export type Told = (event: string, message: SocketMessage, reply: SocketReply | undefined) => void;
+
 /** Reads what a client sends, within its limits, and answers every request: with `ack` or with `rejected`. */
 export class SocketInbox {
   private readonly handlers: Map<string, MessageHandler>;
@@ -27,6 +35,7 @@ export class SocketInbox {
   constructor(
     private readonly socket: AgentSocket,
     handlers: readonly MessageHandler[],
+    private readonly told: Told = () => {},
   ) {
     this.handlers = new Map(handlers.map((handler) => [handler.message, handler]));
   }
@@ -34,7 +43,10 @@ export class SocketInbox {
   open(): void {
     this.socket.on('message', (data: Buffer, isBinary: boolean) => this.receive(data, isBinary));
     this.socket.on('ping', () => this.isAllowed());
-    this.socket.on('pong', () => this.socket.heard());
+    // A pong that nobody asked for (RFC 6455 §5.5.3) is a message like any other.
+    this.socket.on('pong', () => {
+      if (this.socket.isAwaited || this.isAllowed()) this.socket.heard();
+    });
   }
 
   /** What comes after our goodbye, and before the client's, is not heard any more. */
@@ -57,12 +69,13 @@ export class SocketInbox {
         `There is no event ${JSON.stringify(event)}. Known: ${[...this.handlers.keys()].join(', ')}.`,
       );
     }
-    this.socket.enqueue(() => this.answer(handler, { data: payload, ref }));
+    this.socket.enqueue(() => this.answer(handler, { data: payload, ref, bytes: data.length }));
   }
 
   /** A refusal by the gateway is answered by its filter, and comes back as undefined. */
   private async answer(handler: MessageHandler, message: SocketMessage): Promise<void> {
     const reply = (await handler.callback(message)) as SocketReply | undefined;
+    this.told(handler.message, message, reply);
     if (reply === undefined) return;
     this.socket.acknowledge(message.ref, reply.data);
     reply.afterwards?.();

@@ -4,7 +4,7 @@ import { AgentService } from '../agent.service.js';
 import type { SocketRequest } from '../requests.js';
 import { RunViews } from '../run-views.service.js';
 import { isViewerReset, type View } from '../view-plan.js';
-import { viewReceipt } from '../views.js';
+import { type SubscriptionView, viewReceipt } from '../views.js';
 import type { AgentSocket } from './agent-socket.js';
 import { socketFrames } from './socket-frames.js';
 import type { SocketReply } from './socket-inbox.js';
@@ -101,6 +101,8 @@ export class SocketViews {
         await socket.sendAll(socketFrames(news));
       }
     } catch (error) {
+      // Not shown any more: the socket has others that go on.
+      if (error instanceof AppError && error.code === 'not_found') return socket.reject(undefined, error);
       this.logger.error(
         { err: error },
         'A socket lost its view; it is closed, so that it comes back with its cursor',
@@ -122,6 +124,10 @@ function isCovered(earlier: Subscription, key: string, follow: boolean): boolean
   return earlier.key === key ? earlier.follow === follow : earlier.follow || !follow;
 }
 
-function told(of: { sessionId: string; runId?: string | undefined }, status: string): SocketReply {
-  return { data: { session_id: of.sessionId, run_id: of.runId ?? null, status } };
+function told(
+  of: { sessionId: string; runId?: string | undefined },
+  status: SubscriptionView['status'],
+): SocketReply {
+  const data: SubscriptionView = { session_id: of.sessionId, run_id: of.runId ?? null, status };
+  return { data };
 }

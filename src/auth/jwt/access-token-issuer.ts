@@ -23,7 +23,7 @@ export class AccessTokenIssuer {
     if (secret === undefined) {
       throw new AppError('not_implemented', 'Access tokens come from the identity provider, not from here.');
     }
-    const token = new SignJWT({ tenant_id: user.tenantId })
+    const token = new SignJWT({ tenant_id: user.tenantId, gen: user.tokenGeneration })
       .setProtectedHeader({ alg: 'HS256', typ: 'at+jwt' })
       .setSubject(user.id)
       .setJti(randomUUID())

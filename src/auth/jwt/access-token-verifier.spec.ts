@@ -1,7 +1,15 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { base64url, exportJWK, exportSPKI, generateKeyPair, SignJWT, type JWTPayload } from 'jose';
+import {
+  base64url,
+  CompactSign,
+  exportJWK,
+  exportSPKI,
+  generateKeyPair,
+  SignJWT,
+  type JWTPayload,
+} from 'jose';
 import { AppError } from '../../errors/app-error.js';
 import { AccessTokenIssuer } from './access-token-issuer.js';
 import { AccessTokenVerifier } from './access-token-verifier.js';
@@ -27,6 +35,13 @@ function unsigned(header: object, payload: object, signature = ''): string {
 
 function hs512(): Promise<string> {
   return new SignJWT(valid()).setProtectedHeader({ alg: 'HS512' }).sign(new TextEncoder().encode(SECRET));
+}
+
+/** RFC 7519 appendix A.2, without saying so in the header. */
+function nested(token: string): Promise<string> {
+  return new CompactSign(new TextEncoder().encode(token))
+    .setProtectedHeader({ alg: 'HS256' })
+    .sign(new TextEncoder().encode(SECRET));
 }
 
 function changed(token: string): string {
@@ -59,6 +74,25 @@ describe('A token with the shared secret', () => {
       roles: ['admin'],
       email: 'a@b',
     });
+  });
+
+  it('tells when and in which generation it was made, and for which scopes', async () => {
+    const token = await hs256({ ...valid(), iat: 1_700_000_000, gen: 3, scope: 'openid  agent:read' });
+    expect(await shared.verify(token)).toMatchObject({
+      iat: 1_700_000_000,
+      gen: 3,
+      scope: ['openid', 'agent:read'],
+    });
+    const list = await shared.verify(await hs256({ ...valid(), scope: ['agent:read'] }));
+    expect(list.scope).toEqual(['agent:read']);
+  });
+
+  it('may be one that the secret before has signed', async () => {
+    const rotated = new AccessTokenVerifier({ secret: 'the new secret', previousSecret: SECRET });
+    expect(await outcome(rotated, hs256(valid()))).toBe('valid');
+    expect(await outcome(rotated, hs256(valid(), {}, 'the new secret'))).toBe('valid');
+    expect(await outcome(rotated, hs256(valid(), {}, 'another'))).toBe('401 unauthenticated');
+    expect(await outcome(rotated, hs256({ sub: 'usr_1', exp: now() - 60 }))).toBe('401 unauthenticated');
   });
 
   it('belongs to the default tenant when it names none', async () => {
@@ -114,6 +148,12 @@ describe('A token with the shared secret', () => {
     ['token_use refresh', () => hs256({ ...valid(), token_use: 'refresh' }), NOT_VALID],
     ['at_hash of an ID token', () => hs256({ ...valid(), at_hash: 'x' }), NOT_VALID],
     ['crit', () => hs256(valid(), { crit: ['b64'], b64: true }), NOT_VALID],
+    ['zip', () => hs256(valid(), { zip: 'DEF' }), NOT_VALID],
+    ['cty of a nested token', () => hs256(valid(), { cty: 'JWT' }), NOT_VALID],
+    ['a token in a token', async () => nested(await hs256(valid())), NOT_VALID],
+    ['kid that is no text', () => hs256(valid(), { kid: 7 }), NOT_VALID],
+    ['iat that is no number', () => hs256({ ...valid(), iat: 'now' as never }), NOT_VALID],
+    ['scope that is no list', () => hs256({ ...valid(), scope: { read: true } }), NOT_VALID],
     ['jwk with its own key', () => hs256(valid(), { jwk: { kty: 'oct', k: 'eA' } }, 'x'), NOT_VALID],
   ])('%s', async (_name, make, expected) => {
     expect(await outcome(shared, make())).toBe(expected);
@@ -164,11 +204,49 @@ describe('A token by a key set', () => {
   });
 
   const claims = () => ({ ...valid(), iss: RULES.issuer, aud: RULES.audience });
-  const sign = (alg: (typeof KEYS)[number], header: object = {}) =>
-    new SignJWT(claims()).setProtectedHeader({ alg, kid: alg, ...header }).sign(keys.get(alg)!.privateKey);
+  const sign = (alg: (typeof KEYS)[number], header: object = {}, more: object = {}) =>
+    new SignJWT({ ...claims(), ...more })
+      .setProtectedHeader({ alg, kid: alg, ...header })
+      .sign(keys.get(alg)!.privateKey);
 
   it.each(KEYS)('is taken with %s', async (alg) => {
     expect(await outcome(verifier, sign(alg))).toBe('valid');
+  });
+
+  it.each<[string, () => string | Promise<string>]>([
+    ['alg none', () => unsigned({ alg: 'none', kid: 'RS256' }, claims())],
+    ['alg nOnE', () => unsigned({ alg: 'nOnE', kid: 'RS256' }, claims())],
+    ['alg HS256', () => unsigned({ alg: 'HS256', kid: 'RS256' }, claims(), 'AAAA')],
+    ['alg RSA1_5', () => unsigned({ alg: 'RSA1_5', kid: 'RS256' }, claims(), 'AAAA')],
+    ['no signature', () => unsigned({ alg: 'RS256', kid: 'RS256' }, claims())],
+    ['the key of another algorithm', () => sign('ES256', { kid: 'RS256' })],
+    ['the key of another curve', () => sign('ES384', { kid: 'ES256' })],
+    ['changed payload', async () => changed(await sign('ES256'))],
+    ['crit', () => sign('ES256', { crit: ['b64'], b64: true })],
+    ['zip', () => sign('ES256', { zip: 'DEF' })],
+    ['header typ of a logout token', () => sign('ES256', { typ: 'logout+jwt' })],
+    ['no issuer', () => sign('ES256', {}, { iss: undefined })],
+    ['another issuer', () => sign('ES256', {}, { iss: 'https://evil.test' })],
+    ['another audience', () => sign('ES256', {}, { aud: 'other' })],
+    ['an ID token', () => sign('ES256', {}, { at_hash: 'x' })],
+    ['a refresh token', () => sign('ES256', {}, { typ: 'Refresh' })],
+    ['no exp', () => sign('ES256', {}, { exp: undefined })],
+    ['exp past', () => sign('ES256', {}, { exp: now() - 10 })],
+    ['nbf in 70 s', () => sign('ES256', {}, { nbf: now() + 70 })],
+  ])('is not taken with %s', async (_name, make) => {
+    expect(await outcome(verifier, make())).toBe('401 unauthenticated');
+  });
+
+  it('carries no generation of ours, whatever it says', async () => {
+    expect((await verifier.verify(await sign('ES256', {}, { gen: 9 }))).gen).toBeUndefined();
+  });
+
+  it('is not asked about for a header that is none of ours', async () => {
+    const before = fetches;
+    const cold = new AccessTokenVerifier({ ...RULES, jwksUri: uriOf(server) });
+    expect(await outcome(cold, unsigned({ alg: 'none' }, claims()))).toBe('401 unauthenticated');
+    expect(await outcome(cold, sign('ES256', { typ: 'dpop+jwt' }))).toBe('401 unauthenticated');
+    expect(fetches).toBe(before);
   });
 
   it('is not taken with HS256 and the public key as the secret', async () => {
@@ -195,7 +273,7 @@ describe('A token by a key set', () => {
     for (let i = 0; i < 20; i++) {
       expect(await outcome(verifier, sign('ES256', { kid: `unknown-${i}` }))).toBe('401 unauthenticated');
     }
-    expect(fetches - before).toBeLessThanOrEqual(1);
+    expect(fetches - before).toBeLessThanOrEqual(3);
   });
 
   it('cannot be judged while the key set is not there', async () => {
@@ -222,6 +300,10 @@ describe('A token that this server makes', () => {
     email: 'a@b',
     roles: ['admin' as const],
     disabled: false,
+    kind: 'person' as const,
+    tokenGeneration: 4,
+    loginsEndedAt: null,
+    createdAt: 1,
   };
 
   it('is taken by it, for an hour', async () => {
@@ -234,8 +316,20 @@ describe('A token that this server makes', () => {
       expires_in: 3600,
     });
     const claims = await new AccessTokenVerifier(rules).verify(answer.access_token);
-    expect(claims).toMatchObject({ sub: 'usr_1', tenant_id: 'acme' });
+    expect(claims).toMatchObject({ sub: 'usr_1', tenant_id: 'acme', gen: 4 });
+    expect(Math.abs((claims.iat ?? 0) - now())).toBeLessThan(5);
     expect(Math.abs(claims.exp - now() - 3600)).toBeLessThan(5);
+  });
+
+  it('is never signed with the secret before', async () => {
+    const { access_token: token } = await new AccessTokenIssuer({
+      secret: SECRET,
+      previousSecret: 'old',
+    }).issue(user);
+    expect(await outcome(shared, token)).toBe('valid');
+    expect(await outcome(new AccessTokenVerifier({ secret: 'old' }), token)).toBe('401 unauthenticated');
+    const left = new AccessTokenIssuer({ previousSecret: 'old', jwksUri: 'https://id.test/jwks' });
+    await expect(left.issue(user)).rejects.toMatchObject({ code: 'not_implemented' });
   });
 
   it('does not exist where only a key set is configured', async () => {

@@ -3,7 +3,8 @@ import { PassportStrategy } from '@nestjs/passport';
 import type { Request } from 'express';
 import { Strategy } from 'passport-jwt';
 import { AppError } from '../../errors/app-error.js';
-import type { Principal, Role } from '../principal.js';
+import { SCOPES } from '../permissions.js';
+import type { Principal, Role, Scope } from '../principal.js';
 import { Accounts } from '../accounts.service.js';
 import { role } from '../user.js';
 import { AccessTokenVerifier, type AccessClaims } from './access-token-verifier.js';
@@ -46,6 +47,11 @@ export class JwtStrategy extends PassportStrategy(Strategy, 'jwt') {
       via: 'bearer',
       loginId: null,
       expiresAt: claims.exp * 1000,
+      scopes: scopesOf(claims),
+      token: {
+        generation: claims.gen,
+        issuedAt: claims.iat === undefined ? undefined : claims.iat * 1000,
+      },
     });
     if (principal !== undefined) return principal;
     throw new AppError('unauthenticated', 'The account of the access token is not active here.');
@@ -55,6 +61,12 @@ export class JwtStrategy extends PassportStrategy(Strategy, 'jwt') {
 function rolesOf(claims: AccessClaims): Role[] {
   const known = claims.roles.flatMap((name) => role.safeParse(name).data ?? []);
   return known.length > 0 ? known : ['member'];
+}
+
+/** A token that names none of our scopes is for all that its user may; names of others mean nothing here. */
+function scopesOf(claims: AccessClaims): Scope[] | undefined {
+  const named = SCOPES.filter((scope) => claims.scope?.includes(scope));
+  return named.length > 0 ? named : undefined;
 }
 
 /** passport-jwt wants to know where keys come from; it is never asked to use one. */

@@ -7,6 +7,10 @@ declare module 'express-session' {
   interface SessionData {
     /** Passport's part: who is signed in. */
     passport?: { user?: string };
+    /** The account's `tokenGeneration` when the user signed in: the login ends with it. */
+    generation?: number;
+    /** Where the login was begun, for the user to know it again. */
+    client?: { address: string | null; agent: string | null };
   }
 }
 

@@ -7,6 +7,15 @@ export const IDLE_MS = 24 * 3_600_000;
 export const ABSOLUTE_MS = 7 * 24 * 3_600_000;
 const TOUCH_EVERY_MS = 60_000;
 
+export interface StoredLogin {
+  /** SHA-256 of the id in the cookie. */
+  id: string;
+  /** What express-session keeps, as JSON. */
+  data: string;
+  createdAt: number;
+  expiresAt: number;
+}
+
 /** The only SQL about login sessions. They are known by the SHA-256 of their id; time is the database's. */
 @Injectable()
 export class LoginRepository {
@@ -58,6 +67,35 @@ export class LoginRepository {
 
   async delete(idHash: string): Promise<void> {
     await this.database.kysely.deleteFrom('logins').where('id_hash', '=', idHash).execute();
+  }
+
+  /** Those of the user that have not ended, newest first. */
+  async listOfUser(userId: string): Promise<StoredLogin[]> {
+    const rows = await this.database.kysely
+      .selectFrom('logins')
+      .select(['id_hash', 'data_json', 'created_at', 'expires_at'])
+      .where('user_id', '=', userId)
+      .where('expires_at', '>', this.database.now)
+      .orderBy('created_at', 'desc')
+      .orderBy('id_hash')
+      .execute();
+    return rows.map((row) => ({
+      id: row.id_hash,
+      data: row.data_json,
+      createdAt: row.created_at,
+      expiresAt: row.expires_at,
+    }));
+  }
+
+  /** Ends one login of the user; false when there is none of that id. */
+  async deleteOne(userId: string, idHash: string): Promise<boolean> {
+    const row = await this.database.kysely
+      .deleteFrom('logins')
+      .where('user_id', '=', userId)
+      .where('id_hash', '=', idHash)
+      .returning('id_hash')
+      .executeTakeFirst();
+    return row !== undefined;
   }
 
   /** Ends all logins of the user; tells which. */

@@ -29,7 +29,7 @@ export class SessionMiddleware implements NestMiddleware {
     const handler = (name: string, secure: boolean): RequestHandler =>
       session({
         name,
-        secret: config.sessionSecret,
+        secret: config.sessionSecrets,
         store: new LoginStore(logins),
         cookie: { httpOnly: true, path: '/', sameSite: 'lax', secure, maxAge: ABSOLUTE_MS },
         resave: false,

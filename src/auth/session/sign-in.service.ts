@@ -1,6 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import type { Request, Response } from 'express';
+import { noteActor, noteTarget } from '../../audit/notes.js';
 import { AppError } from '../../errors/app-error.js';
+import { Attempts } from '../../limits/attempts.service.js';
 import { ApplicationPassport } from '../passport.service.js';
 import { Revocations } from '../revocations.service.js';
 import { viewOf, type User, type UserView } from '../user.js';
@@ -14,26 +16,37 @@ export class SignIn {
     private readonly passport: ApplicationPassport,
     private readonly sessions: SessionMiddleware,
     private readonly revocations: Revocations,
+    private readonly attempts: Attempts,
   ) {}
 
   /**
    * The user whose e-mail address and password are in the body.
-   * @throws AppError `invalid_credentials`
+   * @throws AppError `invalid_credentials`; `too_many_requests` when there were too many wrong ones
    */
   async check(request: Request): Promise<User> {
-    const user = await this.passport.byPassword(request);
+    const { email: account } = request.body as { email: string };
+    const user = await this.attempts.guard({ account, address: request.ip }, () =>
+      this.passport.byPassword(request),
+    );
     if (user === undefined) {
       throw new AppError('invalid_credentials', 'The e-mail address or the password is wrong.');
     }
+    noteSignIn(request, user);
     return user;
   }
 
-  /** Begins a login under a new id, whatever the request brought (OWASP ASVS 5.0 V7.2.4). */
+  /** Signs in who the body names. */
   async open(request: Request, response: Response): Promise<{ user: UserView }> {
     const user = await this.check(request);
+    await this.begin(user, request, response);
+    return { user: viewOf(user) };
+  }
+
+  /** Begins a login under a new id, whatever the request brought (OWASP ASVS 5.0 V7.2.4). */
+  async begin(user: User, request: Request, response: Response): Promise<void> {
+    noteSignIn(request, user);
     await this.sessions.begin(request, response);
     await this.passport.logIn(request, user);
-    return { user: viewOf(user) };
   }
 
   /** Ends the login of the request's cookie everywhere, and takes the cookie back. */
@@ -47,4 +60,9 @@ export class SignIn {
     });
     this.revocations.endLogin(loginId);
   }
+}
+
+function noteSignIn(request: Request, { id, tenantId }: User): void {
+  noteActor(request, { userId: id, tenantId, via: null });
+  noteTarget(request, id);
 }

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { sql } from 'kysely';
 import { Database } from '../../database/database.js';
+import { isSessionShownTo } from '../../database/shown-to.js';
 import type { Owner } from '../principal.js';
 
 export const TICKET_SECONDS = 30;
@@ -15,10 +16,11 @@ export interface StoredTicket {
 export class TicketRepository {
   constructor(private readonly database: Database) {}
 
-  /** False when the owner has no such session; looked up and written in one statement. */
+  /** False when the owner has no such session, nor is shown it; looked up and written in one statement. */
   async insert(hash: string, sessionId: string, owner: Owner, principalJson: string): Promise<boolean> {
-    const { now, kysely } = this.database;
-    const row = await kysely
+    const { now } = this.database;
+    const row = await this.database
+      .of(owner)
       .insertInto('tickets')
       .columns(['ticket_hash', 'session_id', 'principal_json', 'expires_at'])
       .expression((eb) =>
@@ -31,8 +33,9 @@ export class TicketRepository {
             sql<number>`${now} + ${sql.lit(TICKET_SECONDS * 1000)}`.as('expires_at'),
           ])
           .where('sessions.id', '=', sessionId)
-          .where('sessions.tenant_id', '=', owner.tenantId)
-          .where('sessions.user_id', '=', owner.userId),
+          .where(({ eb, or }) =>
+            or([eb('sessions.user_id', '=', owner.userId), isSessionShownTo(owner.userId)]),
+          ),
       )
       .returning('ticket_hash')
       .executeTakeFirst();

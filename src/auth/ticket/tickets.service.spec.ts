@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { ApiKeyRepository } from '../api-key/api-key.repository.js';
 import { newId } from '../../database/ids.js';
 import { IN_MEMORY, SqliteDatabase } from '../../database/sqlite/sqlite-database.js';
 import type { Principal } from '../principal.js';
@@ -22,7 +23,10 @@ describe('A ticket', () => {
     await database.open();
     users = new UserRepository(database);
     logins = new LoginRepository(database);
-    tickets = new Tickets(new TicketRepository(database), new Accounts(users, new Passwords(), logins));
+    tickets = new Tickets(
+      new TicketRepository(database),
+      new Accounts(users, new Passwords(), logins, new ApiKeyRepository(database)),
+    );
     const id = newId('usr');
     await users.insert({ id, tenantId: 'acme', email: 'a@b', passwordHash: '', roles: ['member'] });
     await logins.insert('login', id, '{}');
@@ -41,7 +45,8 @@ describe('A ticket', () => {
 
   function insertSession(id: string, of: Principal) {
     const row = { id, tenant_id: of.tenantId, user_id: of.userId, metadata_json: '{}' };
-    return database.kysely
+    return database
+      .acrossTenants()
       .insertInto('sessions')
       .values({ ...row, created_at: 1, updated_at: 1 })
       .execute();

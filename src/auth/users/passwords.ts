@@ -22,10 +22,13 @@ export class Passwords {
     return this.enqueue(() => hash(normalize(password), OPTIONS));
   }
 
-  /** Takes the same time whether there is a hash or not, so that nobody learns which accounts exist. */
-  async matches(password: string, passwordHash: string | undefined): Promise<boolean> {
-    const matches = await this.enqueue(() => verify(passwordHash ?? DUMMY_HASH, normalize(password)));
-    return matches && passwordHash !== undefined;
+  /**
+   * Takes the same time whether there is a hash or not, so that nobody learns which accounts exist.
+   * @param passwordHash empty: the account has no password, and none fits.
+   */
+  async matches(password: string, passwordHash = ''): Promise<boolean> {
+    const matches = await this.enqueue(() => verify(passwordHash || DUMMY_HASH, normalize(password)));
+    return matches && passwordHash !== '';
   }
 
   private async enqueue<T>(work: () => Promise<T>): Promise<T> {

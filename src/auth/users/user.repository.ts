@@ -1,21 +1,33 @@
 import { Injectable } from '@nestjs/common';
-import { type Selectable, sql } from 'kysely';
+import { type ExpressionBuilder, type Selectable, sql } from 'kysely';
 import { Database } from '../../database/database.js';
 import type { UsersTable } from '../../database/access-tables.js';
+import type { Schema } from '../../database/schema.js';
 import type { Role } from '../principal.js';
-import type { User } from '../user.js';
+import type { User, UserKind } from '../user.js';
 
 export interface NewUser {
   id: string;
   tenantId: string;
-  email: string;
+  email: string | null;
+  /** Empty: nobody signs in with a password. */
   passwordHash: string;
   roles: Role[];
+  /** A person when not given. */
+  kind?: UserKind | undefined;
 }
 
 export interface UserChange {
   roles?: Role[] | undefined;
   disabled?: boolean | undefined;
+  /** With it, in the same moment, all logins and tokens of the user end. */
+  endsLogins?: boolean | undefined;
+}
+
+/** A user with what the password is compared with. */
+export interface KnownUser {
+  user: User;
+  passwordHash: string;
 }
 
 type Row = Selectable<UsersTable>;
@@ -26,7 +38,8 @@ export class UserRepository {
   constructor(private readonly database: Database) {}
 
   async find(id: string): Promise<User | undefined> {
-    const row = await this.database.kysely
+    const row = await this.database
+      .acrossTenants()
       .selectFrom('users')
       .selectAll()
       .where('id', '=', id)
@@ -34,26 +47,65 @@ export class UserRepository {
     return row && toUser(row);
   }
 
-  async findByEmail(email: string): Promise<{ user: User; passwordHash: string } | undefined> {
-    const row = await this.database.kysely
+  /** Those of the ids that have an account, by their id. */
+  async findAmong(ids: readonly string[]): Promise<Map<string, User>> {
+    const rows = await this.database
+      .acrossTenants()
       .selectFrom('users')
       .selectAll()
-      .where('email', '=', email)
+      .where('id', 'in', ids)
+      .execute();
+    return new Map(rows.map((row) => [row.id, toUser(row)]));
+  }
+
+  findByEmail(email: string): Promise<KnownUser | undefined> {
+    return this.findKnown('email', email);
+  }
+
+  findWithPassword(id: string): Promise<KnownUser | undefined> {
+    return this.findKnown('id', id);
+  }
+
+  private async findKnown(column: 'id' | 'email', value: string): Promise<KnownUser | undefined> {
+    const row = await this.database
+      .acrossTenants()
+      .selectFrom('users')
+      .selectAll()
+      .where(column, '=', value)
       .executeTakeFirst();
     return row && { user: toUser(row), passwordHash: row.password_hash };
   }
 
+  /** Accounts of a tenant, newest first, older than the user `before`. */
+  async list(tenant: string, limit: number, before: string | undefined): Promise<User[]> {
+    let query = this.database
+      .of({ tenantId: tenant })
+      .selectFrom('users')
+      .selectAll()
+      .where('kind', '<>', 'deleted')
+      .orderBy('id', 'desc')
+      .limit(limit);
+    if (before !== undefined) query = query.where('id', '<', before);
+    return (await query.execute()).map(toUser);
+  }
+
   async isEmpty(): Promise<boolean> {
-    const row = await this.database.kysely.selectFrom('users').select('id').limit(1).executeTakeFirst();
+    const row = await this.database
+      .acrossTenants()
+      .selectFrom('users')
+      .select('id')
+      .limit(1)
+      .executeTakeFirst();
     return row === undefined;
   }
 
-  /** False when the e-mail address is taken, in whichever tenant. */
+  /** False when the e-mail address (or the id) is taken, in whichever tenant. */
   async insert(user: NewUser): Promise<boolean> {
-    const row = await this.database.kysely
+    const row = await this.database
+      .acrossTenants()
       .insertInto('users')
       .values({ ...columnsOf(user), created_at: this.database.now })
-      .onConflict((conflict) => conflict.column('email').doNothing())
+      .onConflict((conflict) => conflict.doNothing())
       .returning('id')
       .executeTakeFirst();
     return row !== undefined;
@@ -64,7 +116,8 @@ export class UserRepository {
    * one configuration that start together insert the same address, which the table takes once.
    */
   async insertFirst(user: NewUser): Promise<boolean> {
-    const { now, kysely } = this.database;
+    const { now } = this.database;
+    const kysely = this.database.acrossTenants();
     const columns = Object.entries(columnsOf(user)) as [keyof ReturnType<typeof columnsOf>, string][];
     const values = columns.map(([name, value]) => sql<string>`cast(${value} as text)`.as(name));
     const row = await kysely
@@ -83,29 +136,51 @@ export class UserRepository {
 
   /** The user after the change; undefined when the tenant has none of that id. */
   async update(id: string, tenant: string, change: UserChange): Promise<User | undefined> {
-    const { now, kysely } = this.database;
-    const row = await kysely
+    const { now } = this.database;
+    const row = await this.database
+      .of({ tenantId: tenant })
       .updateTable('users')
       .set((eb) => ({
         roles_json: change.roles === undefined ? eb.ref('roles_json') : JSON.stringify(change.roles),
         disabled_at: disabledAt(change.disabled, eb.ref('disabled_at'), eb.fn.coalesce('disabled_at', now)),
+        ...(change.endsLogins === true && this.endOfLogins(eb)),
       }))
       .where('id', '=', id)
-      .where('tenant_id', '=', tenant)
       .returningAll()
       .executeTakeFirst();
     return row && toUser(row);
   }
 
-  /** Those of the ids that are disabled. */
-  async disabledAmong(ids: readonly string[]): Promise<string[]> {
-    const rows = await this.database.kysely
-      .selectFrom('users')
-      .select('id')
-      .where('id', 'in', ids)
-      .where('disabled_at', 'is not', null)
-      .execute();
-    return rows.map((row) => row.id);
+  /** All logins and tokens of the user have ended when this returns; undefined when there is no such user. */
+  async endLogins(id: string): Promise<User | undefined> {
+    const row = await this.database
+      .acrossTenants()
+      .updateTable('users')
+      .set((eb) => this.endOfLogins(eb))
+      .where('id', '=', id)
+      .returningAll()
+      .executeTakeFirst();
+    return row && toUser(row);
+  }
+
+  /**
+   * Another password, and with it, in the same moment, the end of all logins and tokens.
+   * @returns undefined when the password is not `before` any more.
+   */
+  async changePassword(id: string, before: string, after: string): Promise<User | undefined> {
+    const row = await this.database
+      .acrossTenants()
+      .updateTable('users')
+      .set((eb) => ({ password_hash: after, ...this.endOfLogins(eb) }))
+      .where('id', '=', id)
+      .where('password_hash', '=', before)
+      .returningAll()
+      .executeTakeFirst();
+    return row && toUser(row);
+  }
+
+  private endOfLogins(eb: ExpressionBuilder<Schema, 'users'>) {
+    return { token_generation: eb('token_generation', '+', 1), logins_ended_at: this.database.now };
   }
 }
 
@@ -118,9 +193,10 @@ function columnsOf(user: NewUser) {
   return {
     id: user.id,
     tenant_id: user.tenantId,
-    email: user.email,
+    email: user.email ?? user.id,
     password_hash: user.passwordHash,
     roles_json: JSON.stringify(user.roles),
+    kind: user.kind ?? 'person',
   };
 }
 
@@ -128,8 +204,12 @@ function toUser(row: Row): User {
   return {
     id: row.id,
     tenantId: row.tenant_id,
-    email: row.email,
+    email: row.email === row.id ? null : row.email,
     roles: JSON.parse(row.roles_json) as Role[],
     disabled: row.disabled_at !== null,
+    kind: row.kind as UserKind,
+    tokenGeneration: row.token_generation,
+    loginsEndedAt: row.logins_ended_at,
+    createdAt: row.created_at,
   };
 }

@@ -1,18 +1,16 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { isId, newId } from '../../database/ids.js';
 import { AppError } from '../../errors/app-error.js';
+import { authConfig, type AuthConfig } from '../auth.config.js';
+import { administeredTenant } from '../permissions.js';
 import type { Principal, Role } from '../principal.js';
 import { Revocations } from '../revocations.service.js';
+import { requireGoodPassword } from './password-policy.js';
 import { Passwords } from './passwords.js';
-import { DEFAULT_TENANT, viewOf, type UserView } from '../user.js';
-import { UserRepository, type UserChange } from './user.repository.js';
-
-export interface UserRequest {
-  email: string;
-  password: string;
-  roles?: Role[] | undefined;
-  tenant_id?: string | undefined;
-}
+import { type User, type UserView, viewOf } from '../user.js';
+import type { ChangeUser, CreateUser, ListUsers } from './requests.js';
+import { UserRepository } from './user.repository.js';
+import { type AccountList, type AccountView, viewAccount } from './views.js';
 
 /** What an administrator does with the users of the own tenant; those of `default` may name any tenant. */
 @Injectable()
@@ -21,11 +19,14 @@ export class Users {
     private readonly users: UserRepository,
     private readonly passwords: Passwords,
     private readonly revocations: Revocations,
+    @Inject(authConfig.KEY) private readonly config: Pick<AuthConfig, 'production'>,
   ) {}
 
-  async create(admin: Principal, request: UserRequest): Promise<UserView> {
-    const tenantId = tenantFor(admin, request.tenant_id);
+  /** With NODE_ENV=production a password that everybody would guess is refused here, too. */
+  async create(admin: Principal, request: CreateUser): Promise<UserView> {
+    const tenantId = administeredTenant(admin, request.tenant_id);
     const roles = unique(request.roles ?? ['member']);
+    if (this.config.production) await requireGoodPassword('password', request.password, request.email);
     const passwordHash = await this.passwords.hash(request.password);
     const user = { id: newId('usr'), tenantId, email: request.email, roles };
     if (!(await this.users.insert({ ...user, passwordHash }))) {
@@ -34,44 +35,62 @@ export class Users {
     return viewOf(user);
   }
 
-  /** A change of `disabled` either way ends all logins: what was open before must not come back. */
+  async list(admin: Principal, { limit, cursor, tenant_id: tenant }: ListUsers): Promise<AccountList> {
+    if (cursor !== undefined && !isId('usr', cursor)) {
+      throw new AppError(
+        'invalid_request',
+        'The cursor is not one of this list: take next_cursor as it came.',
+      );
+    }
+    const users = await this.users.list(administeredTenant(admin, tenant), limit + 1, cursor);
+    const data = users.slice(0, limit).map(viewAccount);
+    return { data, next_cursor: users.length > limit ? (data.at(-1)?.id ?? null) : null };
+  }
+
+  async find(admin: Principal, id: string, tenant: string | undefined): Promise<AccountView> {
+    return viewAccount(await this.findIn(administeredTenant(admin, tenant), id));
+  }
+
+  /**
+   * A change of `disabled` either way ends all logins and tokens: what was open before must not come back. What
+   * fewer roles do not allow ends as well.
+   * @throws AppError `conflict` when administrators shut themselves out.
+   */
   async change(
     admin: Principal,
     id: string,
     tenant: string | undefined,
-    change: UserChange,
-  ): Promise<UserView & { disabled: boolean }> {
-    const tenantId = tenantFor(admin, tenant);
+    { disabled, roles }: ChangeUser,
+  ): Promise<AccountView> {
+    const tenantId = administeredTenant(admin, tenant);
     const before = await this.findIn(tenantId, id);
-    if (before.disabled && change.disabled === false) await this.revocations.endLoginsOf(id);
+    const isShutOut = disabled === true || roles?.includes('admin') === false;
+    if (id === admin.userId && isShutOut) {
+      throw new AppError('conflict', 'Another administrator has to do this: you would shut yourself out.');
+    }
+    const endsLogins = disabled !== undefined && disabled !== before.disabled;
+    if (endsLogins && !disabled) await this.revocations.endLoginsOf(id);
     const user = await this.users.update(id, tenantId, {
-      ...change,
-      roles: change.roles && unique(change.roles),
+      disabled,
+      endsLogins,
+      roles: roles && unique(roles),
     });
     if (user === undefined) throw unknownUser();
-    if (user.disabled) {
-      await this.revocations.endLoginsOf(id);
-      this.revocations.endUser(id);
-    }
-    return { ...viewOf(user), disabled: user.disabled };
+    if (endsLogins) await this.revocations.loginsEnded(user);
+    else this.revocations.endWhatIsLost(user);
+    return viewAccount(user);
   }
 
   async endSessions(admin: Principal, id: string, tenant: string | undefined): Promise<void> {
-    await this.findIn(tenantFor(admin, tenant), id);
+    await this.findIn(administeredTenant(admin, tenant), id);
     await this.revocations.endLoginsOf(id);
   }
 
-  private async findIn(tenantId: string, id: string) {
+  private async findIn(tenantId: string, id: string): Promise<User> {
     const user = isId('usr', id) ? await this.users.find(id) : undefined;
-    if (user?.tenantId !== tenantId) throw unknownUser();
+    if (user?.tenantId !== tenantId || user.kind === 'deleted') throw unknownUser();
     return user;
   }
-}
-
-function tenantFor(admin: Principal, named: string | undefined): string {
-  if (named === undefined || named === admin.tenantId) return admin.tenantId;
-  if (admin.tenantId === DEFAULT_TENANT) return named;
-  throw new AppError('forbidden', 'You may manage users of your own tenant only.');
 }
 
 function unique(roles: Role[]): Role[] {
