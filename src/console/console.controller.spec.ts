@@ -10,6 +10,8 @@ const FOLDER = new URL('public/', import.meta.url);
 const names = readdirSync(FOLDER);
 const read = (name: string) => readFileSync(new URL(name, FOLDER), 'utf8');
 const page = read('index.html');
+/** Of other packages, served beside the own files. */
+const LIBRARIES = ['marked.js', 'dompurify.js'];
 const scripts = names.filter((name) => name.endsWith('.js')).map((name) => ({ name, text: read(name) }));
 
 /** All first groups of the matches. */
@@ -47,12 +49,25 @@ describe('the console on the wire', () => {
       '200 image/svg+xml',
       '200 text/css; charset=utf-8',
       '200 text/css; charset=utf-8',
+      '200 text/css; charset=utf-8',
+      '200 text/css; charset=utf-8',
       '200 text/javascript; charset=utf-8',
     ]);
   });
 
+  it.each(LIBRARIES)('serves the library %s as a module that is checked for a new version', async (name) => {
+    const response = await fetch(`${origin}/console/${name}`);
+    expect(response.status).toBe(200);
+    expect(response.headers.get('content-type')).toBe('text/javascript; charset=utf-8');
+    expect(response.headers.get('cache-control')).toBe('no-cache');
+    expect(/\bexport ?\{/.test(await response.text())).toBe(true);
+  });
+
   it.each([
     '/console/none.js',
+    '/console/purify.es.mjs',
+    '/console/purify.min.js',
+    '/console/marked.esm.js.map',
     '/console/..%2fconsole.module.ts',
     '/console/.env',
     '/console/index.html',
@@ -88,7 +103,7 @@ describe('the files of the console', () => {
 
   it('import only modules that exist', () => {
     const imported = scripts.flatMap(({ text }) => all(text, /from '\.\/([^']+)'/g));
-    expect(imported.filter((name) => !names.includes(name))).toEqual([]);
+    expect(imported.filter((name) => ![...names, ...LIBRARIES].includes(name))).toEqual([]);
   });
 
   it.each(scripts)('$name never makes HTML or code of a string', ({ text }) => {

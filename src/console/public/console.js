@@ -1,6 +1,8 @@
 import { ApiError, call } from './api.js';
 import { Composer } from './composer.js';
 import { Conversation } from './conversation.js';
+import { reveal } from './format.js';
+import { Keys } from './keys.js';
 import { byId, EndFollower } from './page.js';
 import { SessionList } from './session-list.js';
 
@@ -32,10 +34,23 @@ class SignIn {
   show() {
     this.#page.hidden = false;
     byId('email').focus();
+    void this.#offerProvider();
   }
 
   hide() {
     this.#page.hidden = true;
+  }
+
+  /** A server without other ways in says so, or, when it is older, knows nothing of the question. */
+  async #offerProvider() {
+    const methods = await call('GET', '/api/auth/methods').catch(() => undefined);
+    if (!methods?.oidc) return;
+    const link = byId('sso');
+    link.href = new URL(methods.oidc.login_url, location.origin).pathname;
+    link.title = reveal(methods.oidc.name);
+    link.hidden = false;
+    // The browser comes back without a word to this page; whether it is signed in has to be asked.
+    link.addEventListener('click', () => localStorage.setItem(MARK, 'true'));
   }
 
   async #submit(onSignedIn) {
@@ -74,6 +89,7 @@ async function currentUser() {
 const app = byId('app');
 const signIn = new SignIn((user) => void enter(user));
 const sessions = new SessionList(report);
+const keys = new Keys();
 const end = new EndFollower(byId('transcript'), byId('to-end'));
 const conversation = new Conversation(byId('turns'), {
   onConnection: showConnection,
@@ -101,7 +117,7 @@ function showConnection(state, reconnects) {
 }
 
 function showSession(session) {
-  const title = session ? session.title || 'Untitled' : 'New conversation';
+  const title = session ? reveal(session.title || 'Untitled') : 'New conversation';
   byId('title').textContent = title;
   document.title = session ? `${title} – Agentline` : 'Agentline';
   byId('welcome').hidden = session !== null;
@@ -133,6 +149,7 @@ async function enter(user) {
 
 function leave() {
   localStorage.removeItem(MARK);
+  keys.close();
   conversation.clear();
   openMenu(false);
   app.hidden = true;
@@ -177,14 +194,26 @@ document.addEventListener('visibilitychange', () => {
   if (document.visibilityState === 'visible') void conversation.refresh().catch(report);
 });
 document.addEventListener('keydown', (event) => {
-  if (event.key !== 'Escape' || event.isComposing) return;
+  // In a dialog it closes the dialog.
+  if (event.key !== 'Escape' || event.isComposing || document.querySelector('dialog[open]')) return;
   if (app.classList.contains('menu-open')) openMenu(false);
   else void composer.stop();
 });
+
+/** A provider that could not sign somebody in sends them back to `/?sign_in_error=<code>`. */
+function tellFailedSignIn() {
+  const code = new URLSearchParams(location.search).get('sign_in_error');
+  if (code === null) return;
+  history.replaceState(null, '', '/');
+  byId('sign-in-error').textContent = `You could not be signed in (${reveal(code.slice(0, 60))}). Try again.`;
+}
 
 const user = await currentUser().catch((error) => {
   signIn.show();
   byId('sign-in-error').textContent = error.message;
 });
 if (user) await enter(user);
-else signIn.show();
+else {
+  tellFailedSignIn();
+  signIn.show();
+}

@@ -1,5 +1,6 @@
 import { call, newKey } from './api.js';
 import { element } from './page.js';
+import { reveal } from './format.js';
 import { byRun, copiedTurns, pastView, userText } from './history.js';
 import { RunStream } from './run-stream.js';
 import { RunView } from './run-view.js';
@@ -96,7 +97,7 @@ export class Conversation {
       const { run } = await call('POST', path, { content: text }, { 'Idempotency-Key': this.#wish.key });
       this.#wish = null;
       if (this.#session !== session) return;
-      this.#addTurn(run, text, new RunView((callId, decision) => this.#decide(run, callId, decision)));
+      this.#addTurn(run, text, this.#viewOf(run));
       this.#follow();
       if (this.#stopWanted) await this.stop();
     } finally {
@@ -128,14 +129,18 @@ export class Conversation {
     for (const [index, run] of runs.entries()) {
       const own = messages.get(run.id);
       const past = run.ended_at !== null && index < runs.length - 1;
-      const decide = (callId, decision) => this.#decide(run, callId, decision);
-      this.#addTurn(run, userText(own), past ? pastView(run, own) : new RunView(decide));
+      this.#addTurn(run, userText(own), past ? pastView(run, own) : this.#viewOf(run));
     }
+  }
+
+  #viewOf(run) {
+    const decide = (callId, decision) => this.#decide(run, callId, decision);
+    return new RunView(decide, () => this.listener.onChange());
   }
 
   #addTurn(run, text, view) {
     this.#turns.push({ run, view });
-    const said = element('article', { class: 'said', 'aria-label': 'You', dir: 'auto' }, text);
+    const said = element('article', { class: 'said', 'aria-label': 'You', dir: 'auto' }, reveal(text));
     this.place.append(said, view.element);
     this.#tellBusy();
     this.listener.onChange();

@@ -34,11 +34,66 @@ export function when(time) {
   );
 }
 
-/** Characters that change what is seen without being seen: marks of direction, zero width, tags. */
-const INVISIBLE = /[\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\u{e0000}-\u{e007f}]/gu;
+/**
+ * Characters that are not seen and change what is: marks of direction, zero width, tags, fillers, controls
+ * (Unicode: Default_Ignorable_Code_Point, Bidi_Control, Cc, line separators, annotations, the blank Braille cell).
+ */
+const HIDDEN =
+  /[[\p{Default_Ignorable_Code_Point}\p{Bidi_Control}\p{Cc}\p{Zl}\p{Zp}\u2800\ufff9-\ufffb]--[\t\n\r]]+/v;
 
-/** JSON for a person who has to judge it: nothing in it is invisible. */
+/** Where such characters belong: emoji of several parts, and a joiner within a word of a script that joins letters. */
+const JOINING =
+  'Arabic Syriac Mongolian Devanagari Bengali Gurmukhi Gujarati Oriya Tamil Telugu Kannada Malayalam Sinhala Khmer Myanmar'.replace(
+    /\w+ ?/g,
+    (script) => `\\p{Script=${script.trim()}}`,
+  );
+const RIGHTFUL = `\\p{RGI_Emoji}|(?<=[${JOINING}])[\\u200c\\u200d](?=[${JOINING}])`;
+const EITHER = new RegExp(`${RIGHTFUL}|(?<hidden>${HIDDEN.source})`, 'gv');
+
+/** Only there they can be: the look at everything would take long. */
+const BEYOND_ASCII = /[0-9#*]?[^\t\n\r -~]+/g;
+
+/** Of a run of hidden characters so many are named. */
+const NAMED = 8;
+
+const codeOf = (character) => `U+${character.codePointAt(0).toString(16).toUpperCase().padStart(4, '0')}`;
+
+/** Text for a person: what is hidden in it is named in its place, as `⟨U+202E⟩`. */
+export function reveal(text) {
+  if (!HIDDEN.test(text)) return text;
+  return text.replace(BEYOND_ASCII, (part) =>
+    part.replace(EITHER, (match, ...rest) => (rest.at(-1).hidden === undefined ? match : nameOf(match))),
+  );
+}
+
+function nameOf(run) {
+  const characters = Array.from(run);
+  const left = characters.length - NAMED;
+  const names = characters.slice(0, NAMED).map(codeOf);
+  return `⟨${names.join(' ')}${left > 0 ? ` and ${left} more` : ''}⟩`;
+}
+
+/** Beside what is hidden: spaces that are none, what has no sign of its own, halves of characters. */
+const UNSEEN_IN_JSON = new RegExp(
+  `${HIDDEN.source.replace(/\+$/, '')}|[[\\p{White_Space}\\p{Co}\\p{Cn}\\p{Cs}\\t\\r]--[ \\n]]`,
+  'gv',
+);
+
+/**
+ * A value for a person who has to judge it: JSON (RFC 8259) that means exactly the same, with every character
+ * in it that is not seen written as `\uXXXX`. A string stands as text.
+ */
 export function json(value, indent = 2) {
-  const text = typeof value === 'string' ? value : (JSON.stringify(value, null, indent) ?? '');
-  return text.replace(INVISIBLE, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`);
+  return typeof value === 'string' ? reveal(value) : exactJson(value, indent);
+}
+
+/** As `json`, and a string as JSON too. */
+export function exactJson(value, indent = 2) {
+  const text = JSON.stringify(value, null, indent) ?? '';
+  return text.replace(UNSEEN_IN_JSON, (character) =>
+    character
+      .split('')
+      .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+      .join(''),
+  );
 }

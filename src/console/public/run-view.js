@@ -1,5 +1,6 @@
-import { element } from './page.js';
-import { cost, tokens } from './format.js';
+import { element, moved, StreamedText } from './page.js';
+import { cost, reveal, tokens } from './format.js';
+import { AnswerView } from './answer-view.js';
 import { ToolCard } from './tool-card.js';
 
 const ENDINGS = {
@@ -21,9 +22,13 @@ export class RunView {
   #last = null;
   #model = '';
 
-  /** @param {(callId: string, decision: string) => Promise<boolean>} [decide] */
-  constructor(decide = async () => false) {
+  /**
+   * @param {(callId: string, decision: string) => Promise<boolean>} [decide]
+   * @param {() => void} [onPaint] text was drawn, some time after its event
+   */
+  constructor(decide = async () => false, onPaint = () => undefined) {
     this.decide = decide;
+    this.onPaint = onPaint;
     this.over = false;
     this.element = element(
       'article',
@@ -40,6 +45,7 @@ export class RunView {
     const previous = this.#events.at(-1);
     if (event.id && previous?.id && seqOf(event.id) <= seqOf(previous.id)) return undefined;
     this.#events.push(event);
+    moved();
     return this.#draw(event);
   }
 
@@ -47,11 +53,10 @@ export class RunView {
     const kept = after === null ? [] : this.#events.filter((event) => seqOf(event.id) <= seqOf(after));
     this.#events = kept;
     this.#cards.clear();
-    this.#last = null;
+    this.#endText();
     this.#blocks.replaceChildren();
     for (const event of kept) this.#draw(event);
-    this.#append('p', 'note quiet', `Repeated from here: ${reason}`);
-    this.#last = null;
+    this.#append('p', 'note quiet', `Repeated from here: ${reveal(reason)}`);
   }
 
   #draw({ type, data }) {
@@ -70,12 +75,12 @@ export class RunView {
       case 'approval':
         return this.#card(data).askFor(data.expires_at, (decision) => this.decide(data.id, decision));
       case 'tool_result':
-        return this.#card(data).finish(data);
+        return (this.#cards.get(data.id) ?? this.#card(data)).finish(data);
       case 'error':
         return this.#append(
           'p',
           'alarm',
-          data.retryable ? `${data.error} Trying again may help.` : data.error,
+          data.retryable ? `${reveal(data.error)} Trying again may help.` : reveal(data.error),
         );
       case 'done':
         return this.#end(data);
@@ -84,35 +89,55 @@ export class RunView {
     }
   }
 
-  /** Text goes on in the block that is last, when it is of the same kind. */
+  /** Text goes on in the block that is last, when it is of the same kind. Markdown is only what the model answers. */
   #write(kind, text) {
     if (this.#last?.kind !== kind) {
-      const node = document.createTextNode('');
-      if (kind === 'answer') this.#append('div', 'answer', node);
-      else this.#appendThinking(node);
-      this.#last = { kind, node };
+      this.#endText();
+      const paint = kind === 'answer' ? this.#beginAnswer() : this.#beginThinking();
+      const streamed = new StreamedText((whole, isWhole) => {
+        paint(whole, isWhole);
+        moved();
+        if (this.element.isConnected) this.onPaint();
+      });
+      this.#last = { kind, streamed };
     }
-    this.#last.node.appendData(text);
+    this.#last.streamed.append(text);
   }
 
-  #appendThinking(node) {
-    const body = element('div', { class: 'thinking-text', dir: 'auto' }, node);
+  #endText() {
+    this.#last?.streamed.end();
+    this.#last = null;
+  }
+
+  #beginAnswer() {
+    const answer = new AnswerView();
+    this.#blocks.append(answer.element);
+    return (text, isWhole) => answer.paint(text, isWhole);
+  }
+
+  #beginThinking() {
+    const body = element('div', { class: 'thinking-text', dir: 'auto' });
     this.#blocks.append(element('details', { class: 'thinking' }, element('summary', {}, 'Thinking'), body));
+    return (text) => {
+      body.textContent = reveal(text);
+    };
   }
 
+  /** A card shows one call: another one gets its own, even under an id that was used before. */
   #card(call) {
     const known = this.#cards.get(call.id);
-    if (known) return known;
+    if (known?.isOf(call)) return known;
+    known?.abandon();
     const card = new ToolCard(call);
     this.#cards.set(call.id, card);
+    this.#endText();
     this.#blocks.append(card.element);
-    this.#last = null;
     return card;
   }
 
   #append(tag, kind, content) {
+    this.#endText();
     this.#blocks.append(element(tag, { class: kind, dir: 'auto' }, content));
-    this.#last = null;
   }
 
   #showProgress(words) {
@@ -121,6 +146,7 @@ export class RunView {
 
   #end({ status, stop_reason, usage, cost_usd }) {
     this.over = true;
+    this.#endText();
     for (const card of this.#cards.values()) card.abandon();
     this.element.setAttribute('aria-busy', 'false');
     const ending = stop_reason === 'max_tokens' ? 'Cut off at the length limit' : ENDINGS[status];

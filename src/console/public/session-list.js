@@ -1,6 +1,6 @@
 import { call } from './api.js';
 import { byId, element } from './page.js';
-import { when } from './format.js';
+import { reveal, when } from './format.js';
 
 const PAGE = 30;
 
@@ -45,7 +45,7 @@ export class SessionList {
 }
 
 function item(session) {
-  const title = element('bdi', { class: 'session-title' }, session.title || 'Untitled');
+  const title = element('bdi', { class: 'session-title' }, reveal(session.title || 'Untitled'));
   const time = element('time', { class: 'quiet', datetime: session.created_at }, when(session.created_at));
   return element('li', {}, element('a', { href: `#${session.id}` }, title, time));
 }

@@ -1,5 +1,8 @@
-import { element } from './page.js';
-import { duration, json } from './format.js';
+import { element, stillFor } from './page.js';
+import { duration, exactJson, json, reveal } from './format.js';
+
+/** Milliseconds for which buttons and all around them must have stood still before they decide anything. */
+const STILL = 500;
 
 /** One tool call: what was asked for, how it went, and, where a person has to decide, the two buttons. */
 export class ToolCard {
@@ -8,49 +11,53 @@ export class ToolCard {
   #decision = null;
 
   constructor({ name, args }) {
+    this.call = exactJson({ name, args });
     this.element = element(
       'details',
       { class: 'tool', 'data-state': 'running' },
       element(
         'summary',
         {},
-        element('span', { class: 'tool-name' }, name),
-        element('span', { class: 'tool-args', dir: 'auto' }, json(args, 0)),
+        element('span', { class: 'tool-name' }, reveal(name)),
+        element('span', { class: 'tool-args', dir: 'ltr' }, exactJson(args, 0)),
         this.#state,
       ),
       this.#body,
     );
-    this.#body.append(...part('Arguments', json(args)));
+    this.#body.append(...part('Arguments', exactJson(args), 'ltr'));
     this.#show('running', 'running');
   }
 
-  /** @param {(decision: 'approve' | 'deny') => Promise<boolean>} decide resolves to false when it did not work */
+  /** Whether this card shows exactly this call, and nothing has come of it yet. */
+  isOf({ name, args }) {
+    return this.isOpen && this.call === exactJson({ name, args });
+  }
+
+  get isOpen() {
+    return ['running', 'waiting'].includes(this.element.dataset.state);
+  }
+
+  /**
+   * Only for an `approval` of the log, and with its very arguments shown: nothing that a model writes leads here.
+   * @param {(decision: 'approve' | 'deny') => Promise<boolean>} decide resolves to false when it did not work
+   */
   askFor(expiresAt, decide) {
+    this.#decision?.remove();
     this.#show('waiting', 'needs approval');
     this.element.open = true;
-    const buttons = ['approve', 'deny'].map((decision) =>
-      element(
-        'button',
-        {
-          type: 'button',
-          class: decision === 'approve' ? 'primary' : '',
-          onclick: () => void choose(decision),
-        },
-        decision === 'approve' ? 'Approve' : 'Deny',
-      ),
-    );
     const choose = async (decision) => {
       for (const button of buttons) button.disabled = true;
       const decided = await decide(decision);
       for (const button of buttons) button.disabled = decided;
     };
+    const buttons = [
+      decisionButton('Approve', 'primary', () => choose('approve')),
+      decisionButton('Deny', '', () => choose('deny')),
+    ];
     const until = new Date(expiresAt).toLocaleTimeString();
-    this.#decision = element(
-      'div',
-      { class: 'decision' },
-      `Run this call? Decide before ${until}.`,
-      ...buttons,
-    );
+    const question = `Run this call? Decide before ${until}.`;
+    this.#decision = element('div', { class: 'decision', role: 'group', 'aria-label': question }, question);
+    this.#decision.append(...buttons);
     this.#body.append(this.#decision);
   }
 
@@ -59,15 +66,14 @@ export class ToolCard {
     this.#decision?.remove();
     const time = duration_ms === undefined ? '' : duration(duration_ms);
     this.#show(is_error ? 'failed' : 'finished', is_error ? `failed ${time}` : time || 'finished');
-    this.#body.append(...part(is_error ? 'Error' : 'Result', json(result)));
+    this.#body.append(...part(is_error ? 'Error' : 'Result', json(result), 'auto'));
   }
 
   /** The run is over and this call has no result. */
   abandon() {
-    if (this.element.dataset.state === 'running' || this.element.dataset.state === 'waiting') {
-      this.#decision?.remove();
-      this.#show('failed', 'not finished');
-    }
+    if (!this.isOpen) return;
+    this.#decision?.remove();
+    this.#show('failed', 'not finished');
   }
 
   #show(state, words) {
@@ -76,6 +82,21 @@ export class ToolCard {
   }
 }
 
-function part(title, text) {
-  return [element('h3', {}, title), element('pre', { dir: 'auto', tabindex: '0' }, text)];
+/** Takes no click before it could be seen where it is, and none that a script makes up. */
+function decisionButton(words, kind, choose) {
+  const onclick = (event) => {
+    if (event.isTrusted && stillFor() >= STILL) void choose();
+  };
+  const button = element('button', { type: 'button', class: kind, 'aria-disabled': 'true', onclick }, words);
+  const wake = () => {
+    const left = STILL - stillFor();
+    if (left <= 0) button.removeAttribute('aria-disabled');
+    else setTimeout(wake, left);
+  };
+  setTimeout(wake, STILL);
+  return button;
+}
+
+function part(title, text, dir) {
+  return [element('h3', {}, title), element('pre', { dir, tabindex: '0' }, text)];
 }

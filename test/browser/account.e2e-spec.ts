@@ -1,0 +1,92 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { join } from 'node:path';
+import type { Browser, Page } from 'playwright-core';
+import { send } from '../support/api.js';
+import { startApp, type RunningApp } from '../support/app.js';
+import { TEST_ENV } from '../support/test-env.js';
+import { hasChromium, launchChromium, openPage, screenshotFolder } from './chromium.js';
+
+if (hasChromium()) {
+  let app: RunningApp;
+  let browser: Browser;
+  let page: Page;
+  let complaints: string[];
+
+  beforeAll(async () => {
+    app = await startApp();
+    browser = await launchChromium();
+    ({ page, complaints } = await openPage(await browser.newContext({ colorScheme: 'light' })));
+  });
+
+  afterAll(async () => {
+    await browser?.close();
+    await app?.stop();
+  });
+
+  const link = () => page.getByRole('link', { name: 'Sign in with SSO' });
+  const me = async (key: string) =>
+    (await send('GET', `${app.url}/api/auth/me`, undefined, { authorization: `Bearer ${key}` })).status;
+
+  describe('the page of who is not signed in', () => {
+    it('offers a password alone where there is no identity provider', async () => {
+      const asked = page.waitForResponse('**/api/auth/methods');
+      await page.goto(app.url);
+      await asked;
+      expect(await link().count()).toBe(0);
+      expect(complaints).toEqual([]);
+    });
+
+    it('offers the identity provider that the server names, and says what came of it', async () => {
+      await page.route('**/api/auth/methods', (route) =>
+        route.fulfill({
+          json: { password: true, oidc: { name: 'id.example', login_url: '/api/auth/oidc/login' } },
+        }),
+      );
+      await page.goto(`${app.url}/?sign_in_error=access_denied`);
+      await link().waitFor();
+      expect(await link().getAttribute('href')).toBe('/api/auth/oidc/login');
+      expect(await page.getByRole('alert').first().textContent()).toContain('access_denied');
+      expect(page.url()).toBe(`${app.url}/`);
+      await page.unroute('**/api/auth/methods');
+    });
+
+    it('never sends anybody to another server, whatever the answer says', async () => {
+      await page.route('**/api/auth/methods', (route) =>
+        route.fulfill({ json: { oidc: { name: 'x', login_url: 'javascript:alert(1)//' } } }),
+      );
+      await page.goto(app.url);
+      await link().waitFor();
+      const href = await link().evaluate((node: unknown) => (node as { href: string }).href);
+      expect(new URL(href).origin).toBe(app.url);
+      await page.unroute('**/api/auth/methods');
+    });
+  });
+
+  describe('API keys in the console', () => {
+    it('are made, shown once, used and ended', async () => {
+      await page.goto(app.url);
+      await page.getByLabel(/e-?mail/i).fill(TEST_ENV.ADMIN_EMAIL);
+      await page.getByLabel(/password/i).fill(TEST_ENV.ADMIN_PASSWORD);
+      await page.getByRole('button', { name: 'Sign in' }).click();
+      await page.getByRole('button', { name: 'Keys' }).click();
+      const dialog = page.getByRole('dialog', { name: 'API keys' });
+      await dialog.getByText('There is none yet.').waitFor();
+      await dialog.getByLabel('Name').fill('build server');
+      await dialog.getByRole('button', { name: 'Make a key' }).click();
+      await dialog.getByText('It is shown now and never again.').waitFor();
+      const key = (await dialog.locator('code').textContent())!;
+      await page.screenshot({ path: join(screenshotFolder('keys'), '1-made.png') });
+      expect(await me(key)).toBe(200);
+      await page.keyboard.press('Escape');
+      await dialog.waitFor({ state: 'hidden' });
+      expect(await page.content()).not.toContain(key);
+      await page.getByRole('button', { name: 'Keys' }).click();
+      await dialog.getByText('build server').waitFor();
+      expect(await dialog.textContent()).not.toContain(key);
+      await dialog.getByRole('button', { name: 'End build server' }).click();
+      await dialog.getByText('There is none yet.').waitFor();
+      expect(await me(key)).toBe(401);
+      expect(complaints).toEqual([]);
+    });
+  });
+}
