@@ -1,11 +1,13 @@
-import { type DynamicModule, StandardSchemaValidationPipe, type Type } from '@nestjs/common';
+import { type DynamicModule, Logger, StandardSchemaValidationPipe, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import helmet from 'helmet';
 import { AgentModule } from './agent/agent.module.js';
 import { AppModule } from './app.module.js';
+import { AuditModule } from './audit/audit.module.js';
 import { authConfig, type AuthConfig } from './auth/auth.config.js';
 import { parseBodies } from './body-parsers.js';
+import { answerConnectionErrors } from './connection-errors.js';
 import { contentSecurityPolicy } from './console/content-security-policy.js';
 import { invalidRequest } from './errors/invalid-request.js';
 import { OpenApiModule } from './openapi/openapi.module.js';
@@ -16,6 +18,8 @@ import { TelemetryModule } from './telemetry/telemetry.module.js';
 /** Milliseconds in which a client has to send its headers or its handshake, and how often that is looked at. */
 const HEADERS_TIMEOUT_MS = 8_000;
 const LOOK_MS = 1_000;
+/** Milliseconds in which a client has to send a whole request: 10 MB at 0.7 Mbit/s. */
+const REQUEST_TIMEOUT_MS = 120_000;
 
 /**
  * The application as every instance has it, in tests too; it does not listen yet.
@@ -33,6 +37,12 @@ export async function createApp(module: Type | DynamicModule = AppModule): Promi
   });
   TelemetryModule.attach(app);
   app.flushLogs();
+  AuditModule.attach(app);
+  const logger = new Logger('Connections');
+  answerConnectionErrors(app.getHttpServer(), (refusal) =>
+    logger.log({ ...refusal, msg: 'A connection was refused' }),
+  );
+  app.use(helmet({ contentSecurityPolicy }));
   refuseOddRequests(app);
   secure(app);
   parseBodies(app);
@@ -46,10 +56,13 @@ function secure(app: NestExpressApplication): void {
   const { TRUST_PROXY } = app.get<ServerConfig>(serverConfig.KEY);
   if (TRUST_PROXY !== undefined) app.set('trust proxy', TRUST_PROXY);
   app.disable('x-powered-by');
-  app.use(helmet({ contentSecurityPolicy }));
   const { allowedOrigins } = app.get<AuthConfig>(authConfig.KEY, { strict: false });
   if (allowedOrigins !== null) app.enableCors({ origin: allowedOrigins, credentials: true });
   const server = app.getHttpServer();
-  // Node takes the second from its constructor's options or, undocumented, from here until it listens.
-  Object.assign(server, { headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: LOOK_MS });
+  // Node takes the last from its constructor's options or, undocumented, from here until it listens.
+  Object.assign(server, {
+    headersTimeout: HEADERS_TIMEOUT_MS,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    connectionsCheckingInterval: LOOK_MS,
+  });
 }

@@ -1,15 +1,16 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { json, type NextFunction, type Request, type Response } from 'express';
 import { AppError } from './errors/app-error.js';
 import { shapeFault } from './json-shape.js';
+import { noteBodyBytes } from './limits/body-bytes.js';
 
 /** Bodies that hold images or documents, and all others. */
 const CONTENT_LIMIT = 10_000_000;
 const OTHER_LIMIT = 256_000;
-const CONTENT_ROUTES = ['/api/agent/stream', '/api/agent/sessions/:id/messages'];
+const CONTENT_ROUTES = ['/api/agent/stream', '/api/agent/sessions/:id/messages', '/api/formats'];
 /** Names by which a body could reach a prototype. */
-const FORBIDDEN_NAMES = new Set(['__proto__', 'constructor']);
+const FORBIDDEN_NAMES = new Set(['__proto__', 'constructor', 'prototype']);
 const BOM = Buffer.from([0xef, 0xbb, 0xbf]);
 
 /** JSON bodies only, of bounded size, in UTF-8 without a byte order mark (RFC 8259 §8.1), and no name that reaches a prototype. */
@@ -17,15 +18,35 @@ export function parseBodies(app: NestExpressApplication): void {
   app.use(requireJson);
   // Packed bodies are not asked for, and unpacking is where small bodies grow large.
   const options = { strict: true, inflate: false, verify, reviver };
-  app.use(CONTENT_ROUTES, json({ ...options, limit: CONTENT_LIMIT }));
-  app.use(json({ ...options, limit: OTHER_LIMIT }));
+  app.use(CONTENT_ROUTES, requireSize(CONTENT_LIMIT), json({ ...options, limit: CONTENT_LIMIT }));
+  app.use(requireSize(OTHER_LIMIT), json({ ...options, limit: OTHER_LIMIT }));
   app.use(forgetEmpty);
+  const server = app.getHttpServer();
+  // RFC 9110 §10.1.1: who asks first does not send in vain.
+  server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
+    if (announced(request) <= CONTENT_LIMIT) response.writeContinue();
+    server.emit('request', request, response);
+  });
+}
+
+/** The parser would read all of a body that is too large before it says so. */
+function requireSize(limit: number) {
+  return (request: Request, _response: Response, next: NextFunction): void => {
+    if (request.body !== undefined || announced(request) <= limit) next();
+    else next(new AppError('payload_too_large', 'Send a smaller body.'));
+  };
+}
+
+/** Bytes that the body has by its headers; 0 where they do not say. */
+function announced({ headers }: IncomingMessage): number {
+  return Number(headers['content-length'] ?? 0);
 }
 
 const empty = new WeakSet<IncomingMessage>();
 
 function verify(request: IncomingMessage, _response: unknown, body: Buffer, encoding: string): void {
   if (body.length === 0) empty.add(request);
+  noteBodyBytes(request, body.length);
   if (encoding !== 'utf-8') throw new AppError('unsupported_media_type', 'JSON is sent in UTF-8.');
   if (body.subarray(0, BOM.length).equals(BOM)) {
     throw new AppError('invalid_request', 'JSON is sent without a byte order mark.');
@@ -42,8 +63,7 @@ function forgetEmpty(request: Request, _response: Response, next: NextFunction):
 
 /** Other bodies are refused, not overlooked: a form is what another site's page could send. */
 function requireJson(request: Request, _response: Response, next: NextFunction): void {
-  const hasBody =
-    request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length']) > 0;
+  const hasBody = request.headers['transfer-encoding'] !== undefined || announced(request) > 0;
   if (!hasBody || request.is('application/json') !== false) next();
   else next(new AppError('unsupported_media_type', 'Send JSON, with the content type application/json.'));
 }

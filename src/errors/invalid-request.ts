@@ -1,6 +1,8 @@
 import { AppError } from './app-error.js';
 
 const MAX_ERRORS = 20;
+/** A name may be as long as a body: it is repeated as far as its sender needs to find it. */
+const MAX_NAME = 100;
 
 interface Issue {
   message: string;
@@ -28,11 +30,14 @@ function places({ message, path = [], keys = [], errors = [] }: Issue): { path: 
     return meant.flatMap(places).map((place) => ({ ...place, path: join([...parts, place.path]) }));
   }
   if (keys.length === 0) return [{ path: join(parts), message }];
-  return keys.map((key) => ({ path: join([...parts, key]), message: 'unknown field' }));
+  return keys.slice(0, MAX_ERRORS).map((key) => ({ path: join([...parts, key]), message: 'unknown field' }));
 }
 
 function join(parts: readonly string[]): string {
-  return parts.filter((part) => part !== '').join('.');
+  return parts
+    .filter((part) => part !== '')
+    .map((part) => (part.length > MAX_NAME ? `${part.slice(0, MAX_NAME)}…` : part))
+    .join('.');
 }
 
 /**

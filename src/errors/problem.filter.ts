@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Catch, HttpException, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import { AppError, type FieldError } from './app-error.js';
 import type { ErrorCode } from './error-codes.js';
-import { toProblem } from './problem.js';
+import { problemHeaders, toProblem } from './problem.js';
 
 /** What Nest, Express and libraries refuse with comes by status; our own errors bring their code. */
 const CODES: Partial<Record<number, ErrorCode>> = {
@@ -12,10 +12,15 @@ const CODES: Partial<Record<number, ErrorCode>> = {
   404: 'not_found',
   405: 'method_not_allowed',
   406: 'not_acceptable',
+  408: 'request_timeout',
   409: 'conflict',
+  412: 'precondition_failed',
   413: 'payload_too_large',
   415: 'unsupported_media_type',
+  416: 'range_not_satisfiable',
+  417: 'expectation_failed',
   429: 'too_many_requests',
+  431: 'headers_too_large',
   501: 'not_implemented',
   503: 'unavailable',
 };
@@ -26,8 +31,10 @@ const DETAILS: Partial<Record<ErrorCode, string>> = {
   forbidden: 'Your role does not include this.',
   not_found: 'Nothing is found here: check the method, the path and the id.',
   method_not_allowed: 'Check the method against the description of the API.',
+  precondition_failed: 'Ask again without the condition.',
   payload_too_large: 'Send a smaller body.',
   unsupported_media_type: 'Send JSON in UTF-8, with the content type application/json.',
+  range_not_satisfiable: 'Ask for a part that is there, or for the whole.',
   too_many_requests: 'Wait, then try again.',
   unavailable: 'Try again in a moment.',
   internal: 'Something failed on our side. The request id finds it in the log of the server.',
@@ -70,10 +77,8 @@ function send(response: ServerResponse, error: AppError, requestId: string): voi
   response.statusCode = error.status;
   response.setHeader('Content-Type', 'application/problem+json');
   response.setHeader('Content-Length', body.length);
-  response.setHeader('Cache-Control', 'no-store');
   response.setHeader('X-Request-Id', requestId);
-  if (error.status === 401) response.setHeader('WWW-Authenticate', 'Bearer');
-  if (error.retryAfter !== undefined) response.setHeader('Retry-After', Math.ceil(error.retryAfter));
+  for (const [name, value] of Object.entries(problemHeaders(error))) response.setHeader(name, value);
   response.end(body);
 }
 

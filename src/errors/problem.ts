@@ -35,3 +35,18 @@ export function toProblem(error: AppError, requestId: string): Problem {
     ...(error.errors && { errors: error.errors }),
   };
 }
+
+/** Methods that some address here takes; which, the description of the API says. */
+const METHODS = 'GET, HEAD, POST, PATCH, DELETE';
+
+/** What else a refusal says in its head, beside its type. */
+export function problemHeaders({ status, retryAfter }: AppError): Record<string, string> {
+  return {
+    'Cache-Control': 'no-store',
+    // RFC 6750 §3
+    ...(status === 401 && { 'WWW-Authenticate': 'Bearer' }),
+    // RFC 9110 §15.5.6
+    ...(status === 405 && { Allow: METHODS }),
+    ...(retryAfter !== undefined && { 'Retry-After': String(Math.ceil(retryAfter)) }),
+  };
+}
