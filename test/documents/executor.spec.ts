@@ -1,31 +1,16 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { ROOT } from '../support/build.js';
-
-interface Row {
-  item: number;
-  tests: { file: string; title: string }[];
-}
+import { exists, type NamedTest, testsIn } from './named-tests.js';
 
 /** The rows of the table of items, each with the tests that it names. */
-function rows(): Row[] {
+function rows(): { item: number; tests: NamedTest[] }[] {
   const text = readFileSync(join(ROOT, 'docs', 'executor.md'), 'utf8');
   return [...text.matchAll(/^\| (\d+) \|.*\| ([^|]*) \|$/gm)].map(([, item, tests]) => ({
     item: Number(item),
-    tests: tests!.split('<br>').map((test) => {
-      const [, file = test, title = ''] = /^`([^`]+)` › (.+)$/.exec(test.trim()) ?? [];
-      return { file, title };
-    }),
+    tests: testsIn(tests!),
   }));
-}
-
-/** Whether the file has a test of this title, in any of the quotes. */
-function has(file: string, title: string): boolean {
-  const path = join(ROOT, file);
-  if (title === '' || !existsSync(path)) return false;
-  const source = readFileSync(path, 'utf8');
-  return ["'", '"', '`'].some((quote) => source.includes(`${quote}${title}${quote}`));
 }
 
 describe('the table of the executor', () => {
@@ -35,7 +20,7 @@ describe('the table of the executor', () => {
 
   it('names tests that exist, one at least for each item', () => {
     const missing = rows().flatMap(({ item, tests }) =>
-      tests.flatMap(({ file, title }) => (has(file, title) ? [] : [`${item}: ${file} › ${title}`])),
+      tests.flatMap((test) => (exists(test) ? [] : [`${item}: ${test.file} › ${test.title}`])),
     );
 
     expect(missing).toEqual([]);
