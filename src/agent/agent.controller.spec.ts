@@ -82,6 +82,11 @@ describe('POST and GET of a stream', () => {
     stream.cut();
   });
 
+  it('begin with their first event: a blank line before it is an empty message to some clients', async () => {
+    const answered = await ada.call('POST', STREAM, { content: 'hello' });
+    expect(answered.text).toMatch(/^retry: \d+\nevent: run\n/);
+  });
+
   it('end the response after done', async () => {
     const stream = await start({ content: 'hello' });
     expect(await stream.ended).toBe('end');

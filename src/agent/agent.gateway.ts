@@ -1,19 +1,27 @@
-import { UseFilters } from '@nestjs/common';
+import { UseFilters, UseGuards } from '@nestjs/common';
 import { ConnectedSocket, MessageBody, SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
+import { Requires } from '../auth/access.decorator.js';
 import type { SocketRequest } from './requests.js';
 import type { AgentSocket } from './socket/agent-socket.js';
 import { SocketErrorFilter } from './socket/socket-error.filter.js';
+import { SocketLimitsGuard } from './socket/socket-limits.guard.js';
+import { SocketGuard } from './socket/socket.guard.js';
 import type { SocketReply } from './socket/socket-inbox.js';
 import { SocketRequestPipe } from './socket/socket-request.pipe.js';
 import { SocketViews } from './socket/socket-views.service.js';
 
-/** The socket (wire contract §6): one method an event. Who is asking was settled before the upgrade. */
+/**
+ * The socket (wire contract §6): one method an event. Who is asking was settled before the upgrade; what they may is
+ * asked for each event, where the method names it.
+ */
 @WebSocketGateway({ path: '/api/agent/ws' })
 @UseFilters(SocketErrorFilter)
+@UseGuards(SocketLimitsGuard, SocketGuard)
 export class AgentGateway {
   constructor(private readonly views: SocketViews) {}
 
   @SubscribeMessage('start')
+  @Requires('write')
   start(
     @ConnectedSocket() socket: AgentSocket,
     @MessageBody(new SocketRequestPipe('start')) request: SocketRequest<'start'>,
@@ -22,6 +30,7 @@ export class AgentGateway {
   }
 
   @SubscribeMessage('subscribe')
+  @Requires('read')
   subscribe(
     @ConnectedSocket() socket: AgentSocket,
     @MessageBody(new SocketRequestPipe('subscribe')) request: SocketRequest<'subscribe'>,
@@ -38,6 +47,7 @@ export class AgentGateway {
   }
 
   @SubscribeMessage('cancel')
+  @Requires('write')
   cancel(
     @ConnectedSocket() socket: AgentSocket,
     @MessageBody(new SocketRequestPipe('cancel')) request: SocketRequest<'cancel'>,
@@ -46,6 +56,7 @@ export class AgentGateway {
   }
 
   @SubscribeMessage('decide')
+  @Requires('decide')
   decide(
     @ConnectedSocket() socket: AgentSocket,
     @MessageBody(new SocketRequestPipe('decide')) request: SocketRequest<'decide'>,

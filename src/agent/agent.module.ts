@@ -5,6 +5,7 @@ import type { AgentProfile } from '../agents/agent-profile.js';
 import { Agents } from '../agents/agents.js';
 import { AgentsModule } from '../agents/agents.module.js';
 import { AuthModule } from '../auth/auth.module.js';
+import { LimitsModule } from '../limits/limits.module.js';
 import { runsConfig } from '../runs/runs.config.js';
 import { RunsModule } from '../runs/runs.module.js';
 import { SessionsModule } from '../sessions/sessions.module.js';
@@ -21,6 +22,8 @@ import { HeartbeatWheel } from './heartbeat-wheel.js';
 import { RunViews } from './run-views.service.js';
 import { RunsController } from './runs.controller.js';
 import { AgentSocketAdapter } from './socket/agent-socket.adapter.js';
+import { SocketLimitsGuard } from './socket/socket-limits.guard.js';
+import { SocketGuard } from './socket/socket.guard.js';
 import { SocketViews } from './socket/socket-views.service.js';
 import { LostPeers, lookPeriod } from './sse/lost-peers.js';
 import { OpenStreams } from './sse/open-streams.service.js';
@@ -34,6 +37,7 @@ import { SseStream } from './sse/sse-stream.service.js';
     ConfigModule.forFeature(runsConfig),
     AgentsModule,
     AuthModule,
+    LimitsModule,
     RunsModule,
     SessionsModule,
     ToolsModule,
@@ -64,10 +68,12 @@ import { SseStream } from './sse/sse-stream.service.js';
     OpenStreams,
     SseStream,
     SocketViews,
+    SocketLimitsGuard,
+    SocketGuard,
     AgentGateway,
     Drain,
   ],
-  exports: [AgentService],
+  exports: [AgentService, HeartbeatWheel],
 })
 export class AgentModule {
   /**

@@ -9,6 +9,8 @@ import { LogRestorer } from '../runs/log-restorer.service.js';
 import type { NextRuns } from '../runs/next-runs.service.js';
 import type { RunsService } from '../runs/runs.service.js';
 import type { RunStart } from '../runs/run-starter.service.js';
+import { ShareWatch } from '../sessions/shares/share-watch.service.js';
+import { ShareRepository } from '../sessions/shares/share.repository.js';
 import { SessionsService } from '../sessions/sessions.service.js';
 import { Shutdown } from '../telemetry/shutdown.js';
 import { AgentService, type StartRequest } from './agent.service.js';
@@ -46,7 +48,7 @@ class IdleRuns implements Pick<RunsService, 'start' | 'find' | 'cancel'>, Pick<N
     throw new Error('the database is away');
   }
 
-  async wait(_sessionId: string, after: number): Promise<Run | undefined> {
+  async wait(_owner: unknown, _sessionId: string, after: number): Promise<Run | undefined> {
     this.waited.push(after);
     return this.next(after);
   }
@@ -67,7 +69,12 @@ beforeEach(async () => {
   const restorer = new LogRestorer(bench.log, bench.runs, bench.messages, bench.ledger);
   const next = runs as unknown as NextRuns;
   agent = new AgentService(
-    new SessionsService(bench.sessions, bench.messages, bench.agents),
+    new SessionsService(
+      bench.sessions,
+      bench.messages,
+      bench.agents,
+      new ShareWatch(new ShareRepository(bench.database)),
+    ),
     runs as unknown as RunsService,
     bench.runs,
     bench.log,
@@ -218,6 +225,14 @@ describe('a viewer', () => {
 const start = (request: Partial<StartRequest>) => agent.start(ADA_HERE, { content: 'hello', ...request });
 
 describe('a start', () => {
+  it('in a session of somebody else is refused, as unknown or as only shown, and leaves nothing', async () => {
+    const ask = () => agent.start(EVE_HERE, { content: 'hello', sessionId });
+    await expect(ask()).rejects.toMatchObject({ code: 'not_found' });
+    await new ShareRepository(bench.database).replace(ADA_HERE, sessionId, ['usr_eve']);
+    await expect(ask()).rejects.toMatchObject({ code: 'forbidden' });
+    expect(await bench.runs.list(ADA_HERE, sessionId)).toEqual([]);
+  });
+
   it('makes text a block, and keeps of who starts it what its tools need', async () => {
     await start({ sessionId });
     expect(runs.started).toEqual([
@@ -244,7 +259,7 @@ describe('a start', () => {
     ['in a session under no possible name', { sessionId: 'ses_\0' }, 'not_found'],
   ])('%s is refused and starts nothing', async (_name, request, code) => {
     await expect(start(request)).rejects.toMatchObject({ code });
-    expect(runs.started).toEqual([]);
+    expect(await bench.database.acrossTenants().selectFrom('runs').select('id').execute()).toEqual([]);
   });
 
   it('one byte below a million is taken', async () => {
@@ -275,11 +290,20 @@ describe('a start', () => {
 });
 
 const watchedUntil = async (run: Run): Promise<number> => {
-  const rows = bench.database.kysely.selectFrom('runs').select('watched_until').where('id', '=', run.id);
+  const rows = bench.database
+    .acrossTenants()
+    .selectFrom('runs')
+    .select('watched_until')
+    .where('id', '=', run.id);
   return (await rows.executeTakeFirstOrThrow()).watched_until ?? 0;
 };
 const forget = (run: Run) =>
-  bench.database.kysely.updateTable('runs').set({ watched_until: 1 }).where('id', '=', run.id).execute();
+  bench.database
+    .acrossTenants()
+    .updateTable('runs')
+    .set({ watched_until: 1 })
+    .where('id', '=', run.id)
+    .execute();
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 describe('a run that ends when nobody watches', () => {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
+import { rolesWithin } from '../auth/permissions.js';
 import type { Owner, Principal } from '../auth/principal.js';
 import { isId } from '../database/ids.js';
 import { AppError } from '../errors/app-error.js';
@@ -12,6 +13,7 @@ import { SessionsService } from '../sessions/sessions.service.js';
 import { Shutdown } from '../telemetry/shutdown.js';
 import { type Content, textBytes } from './content.js';
 import type { FollowRequest, View } from './view-plan.js';
+import { whileShown } from './follow/while-shown.js';
 import { ViewPlanner } from './follow/view-planner.js';
 import { ViewReader } from './follow/view-reader.service.js';
 
@@ -49,7 +51,8 @@ export class AgentService {
 
   /**
    * Starts a run, and a session for it when none is named. The run does not depend on who watches.
-   * @throws AppError `not_found` (session), `invalid_request` (agent), `session_busy`, `idempotency_mismatch`, `payload_too_large`, `draining`.
+   * @throws AppError `not_found` and `forbidden` (session), `invalid_request` (agent), `session_busy`, `idempotency_mismatch`, `payload_too_large`,
+   * `too_many_requests`, `draining`.
    */
   async start(principal: Principal, request: StartRequest): Promise<Run> {
     if (this.shutdown.begun) {
@@ -65,10 +68,10 @@ export class AgentService {
     if (textBytes(content) >= MAX_TEXT) {
       throw new AppError('payload_too_large', `A message holds less than ${MAX_TEXT} bytes of text.`);
     }
-    if (request.sessionId !== undefined) await this.sessions.find(principal, request.sessionId);
-    const { userId, tenantId, email, roles } = principal;
+    const { userId, tenantId, email } = principal;
     return this.runs.start({
-      principal: { userId, tenantId, email, roles },
+      keyId: principal.keyId,
+      principal: { userId, tenantId, email, roles: rolesWithin(principal) },
       sessionId: request.sessionId ?? null,
       content,
       whenBusy,
@@ -81,12 +84,13 @@ export class AgentService {
   /**
    * The events of a session's runs for one viewer: each once, in order, from its cursor on.
    * Nothing is read before the batches are asked for, one by one; aborting their signal ends them quietly.
-   * @throws AppError `not_found` for a session or run that is not the caller's.
+   * @throws AppError `not_found` for a session or run that is not the caller's, nor shown to the caller; the batches
+   * throw it when it is not shown any more.
    */
   async follow(owner: Owner, request: FollowRequest): Promise<View> {
-    const session = await this.sessions.find(owner, request.sessionId);
+    const session = await this.sessions.see(owner, request.sessionId);
     const find = async (runId: string) => {
-      const run = isId('run', runId) ? await this.records.find(owner, runId) : undefined;
+      const run = isId('run', runId) ? await this.records.find(session, runId) : undefined;
       return run?.sessionId === session.id ? run : undefined;
     };
     const wanted = request.runId === undefined ? undefined : await find(request.runId);
@@ -95,12 +99,14 @@ export class AgentService {
     }
     const planner = new ViewPlanner(this.log, {
       find,
-      latest: () => this.records.findLatest(session.id),
-      firstOpen: () => this.records.findNext(session.id, 0, 'open'),
+      latest: () => this.records.findLatest(session, session.id),
+      firstOpen: () => this.records.findNext(session, session.id, 0, 'open'),
     });
     const plan = await planner.plan(request, wanted);
     if (plan === undefined) return 'over';
-    return { plan, batches: (signal) => this.views.read(plan, signal) };
+    const read = (signal: AbortSignal) => this.views.read(session, plan, signal);
+    if (session.userId === owner.userId) return { plan, batches: read };
+    return { plan, batches: (signal) => whileShown(() => this.sessions.watch(owner, session), read, signal) };
   }
 
   /**
@@ -111,19 +117,25 @@ export class AgentService {
     return (await this.runs.find(owner, parseEventId(cursor)?.runId ?? '')).sessionId;
   }
 
+  /** The caller's run that was started with this idempotency key; undefined: none that is remembered. */
+  startedWith(owner: Owner, idempotencyKey: string): Promise<Run | undefined> {
+    return this.runs.startedWith(owner, idempotencyKey);
+  }
+
   /** @returns when nothing of the run can follow any more but what is in its log. @throws AppError `not_found`. */
   cancel(owner: Owner, runId: string): Promise<CancelReceipt> {
     return this.runs.cancel(owner, runId);
   }
 
-  find(owner: Owner, runId: string): Promise<Run> {
-    return this.runs.find(owner, runId);
+  /** The run, also for whom its session is shown to. @throws AppError `not_found`. */
+  see(owner: Owner, runId: string): Promise<Run> {
+    return this.runs.see(owner, runId);
   }
 
   /** All runs of a session, newest first. */
   async list(owner: Owner, sessionId: string): Promise<Run[]> {
-    const session = await this.sessions.find(owner, sessionId);
-    return this.records.list(session.id);
+    const session = await this.sessions.see(owner, sessionId);
+    return this.records.list(session, session.id);
   }
 
   /** The runs of a run's sub-agents, the first one first; each is followed like any other. */

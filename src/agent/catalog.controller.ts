@@ -3,7 +3,7 @@ import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { Agents } from '../agents/agents.js';
 import { ToolRegistry } from '../tools/tool-registry.js';
 import type { ToolDescription } from '../tools/tool.js';
-import { type AgentList, agentList, viewAgent } from './views.js';
+import { type AgentList, agentList, toolList, viewAgent } from './views.js';
 
 /** What can be used in a run. */
 @ApiTags('catalog')
@@ -15,6 +15,7 @@ export class CatalogController {
   ) {}
 
   @ApiOperation({ summary: 'Tools that the model may call' })
+  @ApiOkResponse({ standardSchema: toolList })
   @Get('tools')
   listTools(): { data: ToolDescription[] } {
     return { data: this.tools.specs() };

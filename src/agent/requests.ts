@@ -30,13 +30,14 @@ const cursor = z.preprocess((said) => (Array.isArray(said) ? said.join() : said)
 
 /** Other parameters are ignored: browsers and proxies add some of their own. */
 export const readStream = z.object({
-  session_id: id,
-  run_id: id.optional(),
-  last_event_id: cursor,
+  session_id: id.describe('Its latest run is shown, unless a cursor names another'),
+  run_id: id.optional().describe('This run and no other'),
+  last_event_id: cursor.describe('Cursor, where the header cannot be sent'),
   follow: z
     .enum(['true', 'false'])
     .default('false')
-    .transform((text) => text === 'true'),
+    .transform((text) => text === 'true')
+    .describe('true: stays open over runs'),
 });
 export type ReadStream = z.output<typeof readStream>;
 

@@ -19,8 +19,8 @@ export class RunViews {
     return this.view(await this.agent.start(principal, request));
   }
 
-  async find(owner: Owner, id: string): Promise<RunView> {
-    return this.view(await this.agent.find(owner, id));
+  async see(owner: Owner, id: string): Promise<RunView> {
+    return this.view(await this.agent.see(owner, id));
   }
 
   async list(owner: Owner, sessionId: string): Promise<RunView[]> {
@@ -40,6 +40,7 @@ export class RunViews {
     return {
       run_id: runId,
       tool_call_id: toolCallId,
+      tool: stored.tool,
       decision: stored.decision,
       reason: stored.reason,
       decided_at: toTime(stored.decidedAt),

@@ -6,8 +6,10 @@ import {
   ApiOperation,
   ApiTags,
 } from '@nestjs/swagger';
+import { Audited } from '../audit/audited.decorator.js';
 import { CurrentPrincipal, Requires } from '../auth/access.decorator.js';
 import type { Principal } from '../auth/principal.js';
+import { Refuses } from '../errors/refuses.decorator.js';
 import { AgentService } from './agent.service.js';
 import { IdempotencyKey } from './idempotency-key.decorator.js';
 import { type Decide, decide, nothing, type PostMessage, postMessage } from './requests.js';
@@ -36,9 +38,11 @@ export class RunsController {
 
   @ApiOperation({ summary: 'Say something: starts a run' })
   @ApiAcceptedResponse({ standardSchema: startedRun })
+  @Refuses('session_busy', 'idempotency_mismatch', 'budget_exceeded', 'draining')
+  @Audited('run.start')
   @Post('sessions/:id/messages')
   @HttpCode(HttpStatus.ACCEPTED)
-  async post(
+  async postMessage(
     @CurrentPrincipal() principal: Principal,
     @Param('id') sessionId: string,
     @Body({ schema: postMessage }) body: PostMessage,
@@ -59,7 +63,7 @@ export class RunsController {
   @ApiOkResponse({ standardSchema: runView })
   @Get('runs/:id')
   find(@CurrentPrincipal() principal: Principal, @Param('id') id: string): Promise<RunView> {
-    return this.views.find(principal, id);
+    return this.views.see(principal, id);
   }
 
   @ApiOperation({ summary: 'Runs of its sub-agents, the first one first' })
@@ -71,6 +75,7 @@ export class RunsController {
 
   @ApiOperation({ summary: 'End a run; the receipt comes when nothing of it can follow' })
   @ApiOkResponse({ standardSchema: receiptView })
+  @Audited('run.cancel')
   @Post('runs/:id/cancel')
   @HttpCode(HttpStatus.OK)
   async cancel(
@@ -82,15 +87,18 @@ export class RunsController {
   }
 
   @ApiOperation({ summary: 'Delete a conversation; what runs in it is cancelled' })
-  @ApiNoContentResponse()
+  @ApiNoContentResponse({ description: 'Deleted' })
+  @Audited('session.delete')
   @Delete('sessions/:id')
   @HttpCode(HttpStatus.NO_CONTENT)
-  remove(@CurrentPrincipal() principal: Principal, @Param('id') sessionId: string): Promise<void> {
+  removeSession(@CurrentPrincipal() principal: Principal, @Param('id') sessionId: string): Promise<void> {
     return this.agent.remove(principal, sessionId);
   }
 
   @ApiOperation({ summary: 'Approve or deny a tool call that waits for it; the first decision stands' })
   @ApiOkResponse({ standardSchema: decisionView })
+  @Refuses('conflict', 'approval_expired')
+  @Audited('tool_call.decide', { keep: ['tool', 'decision'] })
   @Post('runs/:id/tool_calls/:tool_call_id/decision')
   @Requires('decide')
   @HttpCode(HttpStatus.OK)

@@ -1,9 +1,11 @@
 import { z } from 'zod';
 import type { AgentProfile } from '../agents/agent-profile.js';
+import { ERROR_CODES, type ErrorCode } from '../errors/error-codes.js';
 import { runStatus, usage } from '../event-log/run-event.js';
 import type { Run } from '../runs/run.js';
 import type { CancelReceipt } from '../runs/runs.service.js';
 import { toTime } from '../sessions/views.js';
+import type { SocketEvent } from './requests.js';
 
 export const runView = z
   .object({
@@ -45,6 +47,7 @@ export const decisionView = z
   .object({
     run_id: z.string(),
     tool_call_id: z.string(),
+    tool: z.string(),
     decision: z.enum(['approve', 'deny']),
     reason: z.string().nullable(),
     decided_at: z.iso.datetime(),
@@ -69,6 +72,41 @@ export const agentView = z
   })
   .meta({ id: 'Agent' });
 export type AgentView = z.output<typeof agentView>;
+
+/** What a socket watches now; `over`: the cursor is a `done`, and nothing follows. */
+export const subscriptionView = z
+  .object({ session_id: z.string(), run_id: z.string().nullable(), status: z.enum(['subscribed', 'over']) })
+  .meta({ id: 'Subscription' });
+export type SubscriptionView = z.output<typeof subscriptionView>;
+
+/** The `data` of the `ack` that answers each request of a socket. */
+export const socketAcks = {
+  start: startedRun,
+  subscribe: subscriptionView,
+  unsubscribe: z.object({}),
+  cancel: receiptView,
+  decide: decisionView,
+  ping: z.object({}),
+} as const satisfies Record<SocketEvent, z.ZodType>;
+
+/** The `data` of a `rejected`: what a refusal over HTTP says, without what belongs to HTTP. */
+export const rejectedView = z
+  .object({
+    code: z.enum(Object.keys(ERROR_CODES) as ErrorCode[]),
+    error: z.string(),
+    errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
+  })
+  .meta({ id: 'Rejected' });
+
+const toolView = z
+  .object({
+    name: z.string(),
+    description: z.string(),
+    input_schema: z.record(z.string(), z.unknown()).describe('JSON Schema 2020-12 of the arguments'),
+  })
+  .meta({ id: 'Tool' });
+
+export const toolList = z.object({ data: z.array(toolView) }).meta({ id: 'ToolList' });
 
 export const agentList = z.object({ data: z.array(agentView) }).meta({ id: 'AgentList' });
 export type AgentList = z.output<typeof agentList>;

@@ -1,10 +1,19 @@
 import { Controller, Get } from '@nestjs/common';
-import { ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { HealthCheck, HealthCheckService, HealthIndicatorService } from '@nestjs/terminus';
+import { z } from 'zod';
 import { Public } from '../auth/access.decorator.js';
 import { AppError } from '../errors/app-error.js';
+import { Refuses } from '../errors/refuses.decorator.js';
 import { Shutdown } from '../telemetry/shutdown.js';
 import { HealthRepository } from './health.repository.js';
+
+const liveView = z.object({ status: z.literal('ok') }).meta({ id: 'Live' });
+
+const indicators = z.record(z.string(), z.looseObject({ status: z.enum(['up', 'down']) }));
+const readyView = z
+  .object({ status: z.literal('ok'), info: indicators, error: indicators, details: indicators })
+  .meta({ id: 'Ready' });
 
 /** For whoever starts, watches and balances over processes. */
 @ApiTags('operation')
@@ -22,6 +31,7 @@ export class HealthController {
   ) {}
 
   @ApiOperation({ summary: 'The process runs; anything but 200 means: start it anew' })
+  @ApiOkResponse({ standardSchema: liveView })
   @Get('live')
   @HealthCheck({ noCache: true, swaggerDocumentation: false })
   live() {
@@ -30,6 +40,8 @@ export class HealthController {
 
   /** 503 from the first moment of a shutdown, and while the database does not answer within 2 s. */
   @ApiOperation({ summary: 'It can take requests; 503 means: send them to another' })
+  @ApiOkResponse({ standardSchema: readyView })
+  @Refuses('draining', 'unavailable')
   @Get('ready')
   @HealthCheck({ noCache: true, swaggerDocumentation: false })
   ready() {

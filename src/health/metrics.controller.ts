@@ -1,7 +1,8 @@
 import { Controller, Get, Header, Res, UseGuards } from '@nestjs/common';
-import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiBearerAuth, ApiCookieAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
 import { Public } from '../auth/access.decorator.js';
+import { Refuses } from '../errors/refuses.decorator.js';
 import { Metrics } from '../telemetry/metrics.js';
 import { MetricsGuard } from './metrics.guard.js';
 import { RunMetrics } from './run-metrics.service.js';
@@ -10,6 +11,8 @@ import { RunMetrics } from './run-metrics.service.js';
 @Controller('metrics')
 @Public()
 @ApiBearerAuth('bearer')
+@ApiCookieAuth('cookie')
+@Refuses('unauthenticated', 'forbidden', 'unavailable')
 @UseGuards(MetricsGuard)
 export class MetricsController {
   constructor(

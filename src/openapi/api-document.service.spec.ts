@@ -1,11 +1,23 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Body, Controller, Get, type INestApplication, Param, Post, Query, Sse } from '@nestjs/common';
+import {
+  Body,
+  Controller,
+  Delete,
+  Get,
+  type INestApplication,
+  Param,
+  Patch,
+  Post,
+  Query,
+  Sse,
+} from '@nestjs/common';
 import { ApiOkResponse, type OpenAPIObject } from '@nestjs/swagger';
 import { DiscoveryModule } from '@nestjs/core';
 import { Test } from '@nestjs/testing';
 import { NEVER } from 'rxjs';
 import { z } from 'zod';
-import { Public } from '../auth/access.decorator.js';
+import { AcceptsTicket, Public } from '../auth/access.decorator.js';
+import { Refuses } from '../errors/refuses.decorator.js';
 import { ApiDocument } from './api-document.service.js';
 
 const part = z.strictObject({ text: z.string().nullable(), size: z.int() }).meta({ id: 'Part' });
@@ -19,6 +31,18 @@ class ThingsController {
   @Post(':id')
   create(@Param('id') id: string, @Body({ schema: order }) body: z.output<typeof order>) {
     return { id, body };
+  }
+
+  @Patch(':id')
+  @Refuses('approval_expired')
+  change(@Param('id') id: string, @Body({ schema: order.optional() }) body: z.output<typeof order>) {
+    return { id, body };
+  }
+
+  @Delete(':id')
+  @AcceptsTicket()
+  end(@Param('id') id: string) {
+    return { id };
   }
 
   @Get()
@@ -76,10 +100,12 @@ describe('the OpenAPI document', () => {
       Object.keys(item).map((method) => `${method} ${path}`),
     );
     expect(routes).toEqual([
-      'post /things/{id}',
-      'get /things',
       'get /api/agent/stream',
       'post /api/agent/stream',
+      'get /things',
+      'post /things/{id}',
+      'patch /things/{id}',
+      'delete /things/{id}',
     ]);
   });
 
@@ -95,6 +121,13 @@ describe('the OpenAPI document', () => {
       additionalProperties: false,
     });
     expect(schemas().Order!.required).toEqual(['parts', 'free']);
+  });
+
+  it('says of a body that may be left out that it may', () => {
+    expect(document.paths['/things/{id}']!.patch!.requestBody).toEqual({
+      required: false,
+      content: { 'application/json': { schema: { $ref: '#/components/schemas/Order' } } },
+    });
   });
 
   it('describes query parameters one by one, as they are sent', () => {
@@ -113,14 +146,18 @@ describe('the OpenAPI document', () => {
     };
     const { get, post } = document.paths['/api/agent/stream']!;
     expect(get!.responses['200']).toMatchObject({ content });
-    expect(Object.keys(get!.responses)).toEqual(['200', '204', 'default']);
+    expect(Object.keys(get!.responses)).toEqual(['200', '204', '400', '401', '403', 'default']);
     expect(get!.parameters).toEqual([expect.objectContaining({ name: 'Last-Event-ID', in: 'header' })]);
     expect(post!.responses['200']).toMatchObject({ content });
-    expect(Object.keys(post!.responses)).toEqual(['200', 'default']);
+    expect(Object.keys(post!.responses)).not.toContain('201');
   });
 
   it('describes each event that a run can write', () => {
-    expect(schemas().StreamEvent).toEqual({
+    expect(schemas().StreamEvent).toMatchObject({
+      discriminator: {
+        propertyName: 'event',
+        mapping: { tool_call: '#/components/schemas/ToolCallEvent' },
+      },
       oneOf: ['Run', 'Token', 'Thinking', 'ToolCall', 'Approval', 'ToolResult', 'Reset', 'Error', 'Done'].map(
         (name) => ({ $ref: `#/components/schemas/${name}Event` }),
       ),
@@ -141,13 +178,23 @@ describe('the OpenAPI document', () => {
     });
   });
 
+  it('says where a ticket will do', () => {
+    const { parameters } = document.paths['/things/{id}']!.delete!;
+    expect(parameters).toContainEqual(expect.objectContaining({ name: 'ticket', in: 'query' }));
+  });
+
+  it('says of a route how it alone refuses', () => {
+    expect(Object.keys(document.paths['/things/{id}']!.patch!.responses)).toContain('410');
+    expect(Object.keys(document.paths['/things/{id}']!.post!.responses)).not.toContain('410');
+  });
+
   it('says of every route how it refuses', () => {
     const operations = Object.values(document.paths).flatMap((item) =>
-      [item.get, item.post].filter((op) => !!op),
+      [item.get, item.post, item.patch, item.delete].filter((op) => !!op),
     );
     expect(operations.map((operation) => operation.responses['default'])).toEqual(
-      Array.from({ length: 4 }, () => ({
-        description: 'Refused: problem details (RFC 9457)',
+      Array.from({ length: 6 }, () => ({
+        description: 'Any other refusal',
         content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
       })),
     );

@@ -1,13 +1,13 @@
 import { type INestApplication, Injectable } from '@nestjs/common';
 import { DiscoveryService, MetadataScanner, Reflector } from '@nestjs/core';
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
-import { OPEN, type Open } from '../auth/access.decorator.js';
+import { OPEN, type Open, STREAM } from '../auth/access.decorator.js';
 import { AppError } from '../errors/app-error.js';
-import { completeDocument } from './complete-document.js';
+import type { ErrorCode } from '../errors/error-codes.js';
+import { REFUSALS } from '../errors/refuses.decorator.js';
+import { completeDocument, type RouteAccess } from './complete-document.js';
+import { CONTRACT_VERSION } from './contract-version.js';
 import { standardSchemaConverter } from './zod-converter.js';
-
-/** The wire contract's major version: it changes when something listed changes or vanishes. */
-const CONTRACT_VERSION = '1';
 
 /** The OpenAPI document of the whole application, made when it is first asked for. */
 @Injectable()
@@ -34,30 +34,34 @@ export class ApiDocument {
   }
 
   private describe(app: INestApplication) {
-    const open = this.openOperations();
     const document = SwaggerModule.createDocument(app, frame(), {
       operationIdFactory: operationId,
       standardSchemaConverter,
     });
-    return completeDocument(document, (id) => open.has(id));
+    return completeDocument(document, this.readAccess());
   }
 
-  /** Ids of the routes that ask for no principal. */
-  private openOperations(): Set<string> {
-    const ids = this.discovery.getControllers().flatMap(({ metatype }) => {
+  /** By operation id, what decorators say of a route that Nest's own description leaves out. */
+  private readAccess(): Map<string, RouteAccess> {
+    const routes = this.discovery.getControllers().flatMap(({ metatype }) => {
       if (!metatype) return [];
       const prototype = metatype.prototype as Record<string, () => unknown>;
       return this.scanner
         .getAllMethodNames(prototype)
-        .filter((name) => this.isOpen([prototype[name], metatype]))
-        .map((name) => operationId(metatype.name, name));
+        .map(
+          (name) => [operationId(metatype.name, name), this.accessOf([prototype[name], metatype])] as const,
+        );
     });
-    return new Set(ids);
+    return new Map(routes);
   }
 
-  private isOpen(targets: unknown[]): boolean {
+  private accessOf(targets: unknown[]): RouteAccess {
     const known = targets.filter((target) => typeof target === 'function');
-    return this.reflector.getAllAndOverride<Open | undefined>(OPEN, known) === 'always';
+    return {
+      open: this.reflector.getAllAndOverride<Open | undefined>(OPEN, known),
+      acceptsTicket: this.reflector.getAllAndOverride<boolean | undefined>(STREAM, known) ?? false,
+      refusals: this.reflector.getAllAndOverride<ErrorCode[] | undefined>(REFUSALS, known) ?? [],
+    };
   }
 }
 
@@ -71,6 +75,8 @@ function frame() {
     .setTitle('Agentline')
     .setDescription('Runs of AI agents that stream, resume after any cut, and finish.')
     .setVersion(CONTRACT_VERSION)
+    .setLicense('Apache-2.0', 'https://www.apache.org/licenses/LICENSE-2.0')
+    .addServer('/')
     .addBearerAuth({ type: 'http', scheme: 'bearer' }, 'bearer')
     .addCookieAuth(
       'session',

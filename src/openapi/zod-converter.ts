@@ -14,24 +14,37 @@ export function convertZod(schema: z.ZodType, io: 'input' | 'output'): Converted
   const { $schema: _dialect, ...whole } = z.toJSONSchema(schema, {
     io,
     unrepresentable: 'any',
-    override: ({ jsonSchema }) => dropSafeIntegerBounds(jsonSchema),
+    override: ({ jsonSchema }) => {
+      dropSafeIntegerBounds(jsonSchema);
+      dropPatternOfTime(jsonSchema);
+    },
   });
   const { $defs = {}, ...root } = JSON.parse(named(whole)) as Record<string, unknown> & {
     $defs?: ConvertedSchema['components'];
   };
-  return { schema: root, components: $defs };
+  const parts = Object.entries($defs).filter(([name]) => !name.startsWith('__schema'));
+  return { schema: root, components: Object.fromEntries(parts) };
 }
+
+/** Marks the schema of a body that may be left out. */
+export const OPTIONAL = 'x-optional';
 
 /** For `createDocument`: everything that is a zod schema; Nest's own conversion speaks OpenAPI 3.0. */
 export function standardSchemaConverter(schema: unknown, { schemaType }: { schemaType: 'input' | 'output' }) {
-  return schema instanceof z.ZodType ? convertZod(schema, schemaType) : undefined;
+  if (!(schema instanceof z.ZodType)) return undefined;
+  const converted = convertZod(schema, schemaType);
+  return schema instanceof z.ZodOptional
+    ? { ...converted, schema: { ...converted.schema, [OPTIONAL]: true } }
+    : converted;
 }
 
-/** zod counts recursive parts from `__schema0` in every schema anew; as components they need names of their own. */
+/**
+ * With the names of OpenAPI. Parts without a name refer to themselves: that is `z.json()`, and types that are
+ * generated from it do not compile; `{}` says as well that it is any JSON.
+ */
 function named(schema: object): string {
-  const owner = '$ref' in schema ? String(schema.$ref).replace('#/$defs/', '') : 'Value';
   return JSON.stringify(schema)
-    .replaceAll(/__schema(\d+)/g, `${owner}Part$1`)
+    .replaceAll(/\{"\$ref":"#\/\$defs\/__schema\d+"\}/g, '{}')
     .replaceAll('"#/$defs/', '"#/components/schemas/');
 }
 
@@ -39,4 +52,9 @@ function named(schema: object): string {
 function dropSafeIntegerBounds(schema: { minimum?: number; maximum?: number }): void {
   if (schema.minimum === Number.MIN_SAFE_INTEGER) delete schema.minimum;
   if (schema.maximum === Number.MAX_SAFE_INTEGER) delete schema.maximum;
+}
+
+/** `format` says it to programs, and to people; the pattern says it to nobody. */
+function dropPatternOfTime(schema: { format?: string; pattern?: string }): void {
+  if (schema.format === 'date-time' || schema.format === 'date') delete schema.pattern;
 }

@@ -19,12 +19,12 @@ const MEGABYTE = 1_048_576;
 const ADA = { userId: 'usr_ada', tenantId: 'default' } as Principal;
 
 /** Runs of one session, each of which says what `batches` gives. */
-class ScriptedAgent implements Pick<AgentService, 'find' | 'follow'> {
+class ScriptedAgent implements Pick<AgentService, 'see' | 'follow'> {
   readonly sessionId = newId('ses');
   readonly asked: FollowRequest[] = [];
   batches: (signal: AbortSignal) => AsyncGenerator<ViewBatch, void> = async function* () {};
 
-  async find(_owner: unknown, id: string): Promise<Run> {
+  async see(_owner: unknown, id: string): Promise<Run> {
     return this.run(id);
   }
 

@@ -42,7 +42,7 @@ export class SocketViews {
   /** Watches a run or a session from its cursor on. What the socket watches already goes on, from where it is. */
   async subscribe(socket: AgentSocket, request: SocketRequest<'subscribe'>): Promise<SocketReply> {
     const { run_id: runId, last_event_id: cursor, follow } = request;
-    const sessionId = request.session_id ?? (await this.agent.find(socket.principal, runId ?? '')).sessionId;
+    const sessionId = request.session_id ?? (await this.agent.see(socket.principal, runId ?? '')).sessionId;
     const ask = { sessionId, runId, cursor, follow };
     const view = await this.agent.follow(socket.principal, ask);
     if (view === 'over') return told(ask, 'over');

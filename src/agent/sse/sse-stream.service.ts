@@ -1,6 +1,7 @@
 import { HttpException, HttpStatus, Injectable, Logger, type MessageEvent } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { Observable } from 'rxjs';
+import { noteTarget } from '../../audit/notes.js';
 import type { Principal } from '../../auth/principal.js';
 import { Revocations } from '../../auth/revocations.service.js';
 import { AppError, hasCode } from '../../errors/app-error.js';
@@ -34,10 +35,15 @@ export class SseStream {
     private readonly streams: OpenStreams,
   ) {}
 
-  /** A view of what is there and what comes. */
+  /**
+   * A view of what is there and what comes.
+   * @throws AppError `too_many_requests` when the principal has as many streams as allowed.
+   */
   async follow(exchange: Exchange, follow: FollowRequest): Promise<Observable<MessageEvent>> {
     requireAcceptable(exchange.request);
-    return this.observe(exchange, await this.agent.follow(exchange.principal, follow));
+    const view = await this.agent.follow(exchange.principal, follow);
+    if (view !== 'over') await this.streams.admit(exchange.principal, exchange.response);
+    return this.observe(exchange, view);
   }
 
   /**
@@ -46,13 +52,16 @@ export class SseStream {
    */
   async start(exchange: Exchange, start: StartRequest): Promise<Observable<MessageEvent>> {
     requireAcceptable(exchange.request);
-    const { principal, request } = exchange;
+    const { principal, request, response } = exchange;
     const cursor = cursorOf(request);
     if (cursor !== '') {
       const sessionId = start.sessionId ?? (await this.agent.sessionOf(principal, cursor));
-      return this.observe(exchange, await this.agent.follow(principal, { sessionId, cursor, follow: false }));
+      return this.follow(exchange, { sessionId, cursor, follow: false });
     }
+    // Before anything is started: who is told to come back must not find it done.
+    await this.streams.admit(principal, response);
     const run = await this.agent.start(principal, start);
+    noteTarget(request, run.id, run.sessionId);
     const follow = { sessionId: run.sessionId, runId: run.id, follow: false };
     return this.observe(exchange, await this.agent.follow(principal, follow));
   }
@@ -78,6 +87,8 @@ export class SseStream {
 
   /** A broken connection is what every client comes back from, with its cursor. */
   private breakOff(response: Response, error: unknown): void {
+    // Not shown any more: who comes back is told so, and `EventSource` stops.
+    if (hasCode(error, 'not_found')) return void response.end();
     if (hasCode(error, 'unavailable')) {
       this.logger.warn({ err: error }, 'A stream ends, since its events cannot be read now');
       response.end();
@@ -119,7 +130,8 @@ function cursorOf(request: Request): string {
 }
 
 function requireAcceptable(request: Request): void {
-  if (request.accepts('text/event-stream') === 'text/event-stream') return;
+  // With the charset that is sent: some clients name it, and those who do not mean any.
+  if (request.accepts('text/event-stream;charset=utf-8') !== false) return;
   throw new AppError(
     'not_acceptable',
     'This route answers with text/event-stream: say so in Accept, or leave it out.',
@@ -136,8 +148,18 @@ function nameHeaders(response: Response): Promise<void> {
     const writeHead = response.writeHead.bind(response);
     response.writeHead = () => {
       response.writeHead = writeHead;
+      leaveOutFirstLine(response);
       queueMicrotask(resolve);
       return writeHead(HttpStatus.OK, STREAM_HEADERS);
     };
   });
+}
+
+/** Behind the headers Nest writes a blank line, which @microsoft/fetch-event-source hands on as an empty message. */
+function leaveOutFirstLine(response: Response): void {
+  const write = response.write.bind(response);
+  response.write = ((...written: Parameters<typeof write>) => {
+    response.write = write;
+    return written[0] === '\n' || write(...written);
+  }) as typeof write;
 }

@@ -66,9 +66,12 @@ function writeBatch(response: ServerResponse, batch: ViewBatch, retry: string | 
   return hasRoom;
 }
 
-/** Spread out, so that viewers who lost one server do not all come to the next at once. */
-export function retryLine(): string {
-  const { least, most } = RETRY_MS;
+/**
+ * Spread out, so that viewers who lost one server do not all come to the next at once.
+ * @param wait seconds that they shall stay away at least; up to half of it more is added.
+ */
+export function retryLine(wait?: number): string {
+  const { least, most } = wait === undefined ? RETRY_MS : { least: wait * 1_000, most: wait * 1_500 };
   return `retry: ${Math.round(least + Math.random() * (most - least))}\n`;
 }
 

@@ -40,6 +40,15 @@ describe('a stream that cannot be opened', () => {
     expect(text).toMatch(/^retry: \d{4}\n$/);
   });
 
+  it('because of a limit says to stay away as long as that lasts, and a little longer', async () => {
+    const { status, text } = await answer('/api/agent/stream', 'too_many_requests', { retryAfter: 40 });
+    const [, retry] = /^retry: (\d+)\n$/.exec(text) ?? [];
+
+    expect(status).toBe(200);
+    expect(Number(retry)).toBeGreaterThanOrEqual(40_000);
+    expect(Number(retry)).toBeLessThanOrEqual(60_000);
+  });
+
   it.each<[string, ErrorCode, number]>([
     ['nobody has signed in', 'unauthenticated', 401],
     ['there is no such session', 'not_found', 404],

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type ArgumentsHost, Catch } from '@nestjs/common';
+import { noteRefusal } from '../../audit/notes.js';
 import { hasCode } from '../../errors/app-error.js';
 import { ProblemFilter } from '../../errors/problem.filter.js';
 import { retryLine, STREAM_HEADERS } from './sse-writer.js';
@@ -17,7 +18,8 @@ export class StreamProblemFilter extends ProblemFilter {
     const response = host.switchToHttp().getResponse<ServerResponse>();
     const isStream = request.method === 'GET' && STREAM.test(request.url ?? '');
     if (isStream && !response.headersSent && isForNow(exception)) {
-      response.writeHead(200, STREAM_HEADERS).end(retryLine());
+      if (hasCode(exception, 'too_many_requests')) noteRefusal(request, exception.code);
+      response.writeHead(200, STREAM_HEADERS).end(retryLine(waitOf(exception)));
     } else {
       super.catch(exception, host);
     }
@@ -25,5 +27,14 @@ export class StreamProblemFilter extends ProblemFilter {
 }
 
 function isForNow(exception: unknown): boolean {
-  return hasCode(exception, 'unavailable') || hasCode(exception, 'storage_full');
+  return (
+    hasCode(exception, 'unavailable') ||
+    hasCode(exception, 'storage_full') ||
+    hasCode(exception, 'too_many_requests')
+  );
+}
+
+/** Who comes back before the limit allows it is refused again; who comes a little later meets fewer others. */
+function waitOf(exception: unknown): number | undefined {
+  return hasCode(exception, 'too_many_requests') ? exception.retryAfter : undefined;
 }
