@@ -2,7 +2,6 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { isDeepStrictEqual } from 'node:util';
 import { buildIfOld } from './demo/build-if-old.mjs';
-import { Client } from './demo/client.mjs';
 import { DemoServer } from './demo/demo-server.mjs';
 import { Terminal } from './demo/terminal.mjs';
 
@@ -32,11 +31,15 @@ async function run() {
   const server = new DemoServer(ROOT);
   try {
     await server.start(signal);
-    const client = new Client(server.url, signal);
-    await client.signIn(server.email, server.password);
+    // Of what was built just now: the client that everybody has as `agentline/client`.
+    const { AgentlineClient } = await import('../dist/client/agentline-client.js');
+    const client = new AgentlineClient({ url: server.url });
+    await client.signIn(server.email, server.password, { signal });
     introduce(server);
-    const events = await show(client.ask(QUESTION));
-    await conclude(client, events);
+    const run = await client.start({ content: QUESTION }, { signal });
+    const stream = client.follow(run, { signal });
+    const events = await show(stream);
+    await conclude(stream.view, events, client.follow(run, { signal }));
   } finally {
     await server.stop();
   }
@@ -57,51 +60,41 @@ function introduce(server) {
 async function show(stream) {
   const events = [];
   const began = performance.now();
-  for await (const event of stream) {
+  for await (const { type, id, data } of stream) {
     if (events.length === 0) {
-      terminal.heading('Its events, as they arrive (GET or POST /api/agent/stream)');
-      terminal.fact('id', `${event.id.split('.')[0]}.<attempt>.<seq>`);
+      terminal.heading('Its events, as they arrive (GET /api/agent/stream)');
+      terminal.fact('id', `${id.split('.')[0]}.<attempt>.<seq>`);
       terminal.line();
     }
-    events.push(event);
-    terminal.event((performance.now() - began) / 1000, event);
+    events.push({ type, id, data });
+    terminal.event((performance.now() - began) / 1000, { id, event: type, data: JSON.stringify(data) });
   }
   return events;
 }
 
-async function conclude(client, events) {
-  const last = events.at(-1);
-  if (last?.event !== 'done') throw new Error('The stream ended without `done`.');
-  const { status, usage, cost_usd: cost } = dataOf(last);
-  if (status !== 'completed') {
-    const failed = events.find(({ event }) => event === 'error');
-    throw new Error(`The run is ${status}${failed ? `: ${dataOf(failed).error}` : '.'}`);
+/** @param view what is true at the end, with nothing that was taken back */
+async function conclude(view, events, second) {
+  if (view.status !== 'completed') {
+    throw new Error(`The run is ${view.status}${view.error ? `: ${view.error.error}` : '.'}`);
   }
+  const { usage, cost_usd: cost } = view.done;
   terminal.heading('Result');
-  terminal.fact('answer', answerOf(events), 'green');
+  terminal.fact('answer', answerOf(view), 'green');
   terminal.fact(
     'usage',
     `${usage.input_tokens} tokens in, ${usage.output_tokens} out, ${usage.model_calls} calls of the model`,
   );
   terminal.fact('cost', cost === null ? 'not known for this model' : `${cost} USD`);
   const again = [];
-  for await (const event of client.watch(dataOf(events[0]).session_id)) again.push(event);
+  for await (const { type, id, data } of second) again.push({ type, id, data });
   if (!isDeepStrictEqual(again, events)) throw new Error('A second viewer got other events than the first.');
-  terminal.fact('again', `a second viewer has read the log: the same ${again.length} events, byte for byte`);
-}
-
-function dataOf({ data }) {
-  return JSON.parse(data);
+  terminal.fact('again', `a second viewer has read the log: the same ${again.length} events`);
 }
 
 /** The text of the answer; what the model says after its tools begins on a new line. */
-function answerOf(events) {
-  let answer = '';
-  for (const { event, data } of events) {
-    if (event === 'tool_call' && !answer.endsWith('\n')) answer += '\n';
-    if (event === 'token') answer += JSON.parse(data).text;
-  }
-  return answer;
+function answerOf({ parts }) {
+  const texts = parts.filter(({ type }) => type === 'text').map(({ text }) => text.replace(/\n$/, ''));
+  return texts.join('\n');
 }
 
 function sayWhatNext() {

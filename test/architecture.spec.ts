@@ -69,6 +69,7 @@ const PROOFS: Record<string, { bad: Record<string, string>; says: string[] }> = 
       'runs/tested.spec.ts': `import './tested.js'; import './run.contract.js';`,
       'runs/run.contract.ts': '',
       'runs/other.contract.ts': '',
+      'client/agentline-client.ts': '',
       'database/migrations/2026-01-01-first.ts': '',
       'console/public/app.js': '',
     },
@@ -93,6 +94,21 @@ const PROOFS: Record<string, { bad: Record<string, string>; says: string[] }> = 
     says: [
       'event-log/sql/a.ts imports event-log/redis/stream.ts',
       'runs/b.ts imports event-log/redis/stream.ts',
+    ],
+  },
+  'client and terminal stand apart from the server': {
+    bad: {
+      'client/a.ts': `import type { B } from '../runs/b.js'; import { createParser } from 'eventsource-parser'; import './c.js';`,
+      'client/c.ts': `import { B } from '../runs/b.js'; import 'node:fs';`,
+      'cli/d.ts': `import 'node:readline'; import '../client/a.js'; import 'zod';`,
+      'runs/b.ts': `import type { A } from '../client/a.js';`,
+      'console/e.ts': `import '../client/a.js';`,
+    },
+    says: [
+      'client/c.ts imports runs/b.ts',
+      'client/c.ts imports node:fs',
+      'cli/d.ts imports zod',
+      'console/e.ts imports client/a.ts',
     ],
   },
   'a driver lives in the folder that bears its name': {
@@ -127,6 +143,26 @@ const PROOFS: Record<string, { bad: Record<string, string>; says: string[] }> = 
       'runs/a.ts imports kysely',
       'runs/b.service.ts uses .selectFrom',
       'health/c.service.ts uses .kysely',
+    ],
+  },
+  'rows of all tenants only where that is right': {
+    bad: {
+      'acme/invoice.repository.ts': `this.database.acrossTenants().selectFrom('runs');`,
+      'acme/bill.repository.ts': 'await sql`delete from runs`.execute(trx);',
+      'acme/own.repository.ts': `this.database.of(owner, trx).selectFrom('runs').execute();`,
+      'acme/own.repository.spec.ts': `database.acrossTenants().selectFrom('runs');`,
+      'acme/free.repository.ts': `this.database.of(owner).withoutPlugins(); this.database.urgent.selectFrom('runs');`,
+      'database/database.ts': 'this.acrossTenants();',
+      'health/health.repository.ts': 'await sql`select 1`.execute(this.database.kysely);',
+      'runs/queue/lease.repository.ts': 'await sql`update runs`.execute(this.database.acrossTenants());',
+      'runs/run.repository.ts': 'this.database.of(run);',
+    },
+    says: [
+      'acme/invoice.repository.ts uses .acrossTenants',
+      'acme/bill.repository.ts executes raw SQL on tables of nobody',
+      'acme/free.repository.ts uses .urgent',
+      'acme/free.repository.ts uses .withoutPlugins',
+      'runs/run.repository.ts is in the list and uses nothing of it',
     ],
   },
   'only files with a dotted role know Nest': {

@@ -18,6 +18,8 @@ describe('.ci/run', () => {
     'npm run demo',
     'check',
     'test:documents',
+    'test:clients',
+    'test:package',
     'test:faults',
     'test:browser',
     'test:postgres',

@@ -45,6 +45,15 @@ export function texts(pages: LogPage[]): string[] {
   );
 }
 
+/** Looks again and again; fails after ten seconds. Not of `test/`: who runs the contract elsewhere has this only. */
+export async function until(what: string, isSo: () => boolean): Promise<void> {
+  const deadline = performance.now() + 10_000;
+  while (!isSo()) {
+    if (performance.now() > deadline) throw new Error(`not within 10 s: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
 /** What each sentence of the contract begins with: a fresh log, a run that exists, and readers of its events. */
 export class LogStage {
   readonly stop = new AbortController();
@@ -76,7 +85,12 @@ export class LogStage {
   }
 
   /** Reads on in the background; how that ends may be looked at later. */
-  collect(seen: string[], log: EventLog, after = 0, signal = this.stop.signal): Promise<string[]> {
+  collect(
+    seen: string[],
+    log: EventLog,
+    after = 0,
+    signal: AbortSignal = this.stop.signal,
+  ): Promise<string[]> {
     const reading = this.readAll(seen, log, after, signal);
     reading.catch(() => undefined);
     return reading;

@@ -1,7 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { until } from '../../test/support/until.js';
 import { LogLost } from './log-lost.js';
-import { DONE, type LogStage, settled, texts, token } from './log-stage.contract.js';
+import { DONE, type LogStage, settled, texts, token, until } from './log-stage.contract.js';
 
 /** The behaviour of an event log that several nodes share, whose store may lose events or be away. */
 export function describeManyNodes(name: string, stage: LogStage): void {

@@ -1,4 +1,4 @@
-import { Global, Module } from '@nestjs/common';
+import { type DynamicModule, Global, Module } from '@nestjs/common';
 import { ConfigModule } from '@nestjs/config';
 import { LanguageModel } from './language-model.js';
 import { ModelCheck } from './model-check.service.js';
@@ -9,6 +9,11 @@ interface ModelRow {
   isChosen(config: ModelConfig): boolean;
   open(config: ModelConfig, offline: OfflineService): Promise<LanguageModel>;
 }
+
+/** Opens a model of the application's own; nothing of the server's settings for models counts then. */
+export type OpenModel = () => LanguageModel | Promise<LanguageModel>;
+
+const OWN_MODEL = Symbol('language model of the application');
 
 const OFFLINE: Pick<ModelRow, 'open'> = {
   open: async (config, offline) =>
@@ -48,11 +53,20 @@ const MODELS: ModelRow[] = [
     ModelCheck,
     {
       provide: LanguageModel,
-      inject: [modelConfig.KEY, OfflineService],
-      useFactory: (config: ModelConfig, offline: OfflineService): Promise<LanguageModel> =>
-        (MODELS.find((row) => row.isChosen(config)) ?? OFFLINE).open(config, offline),
+      inject: [modelConfig.KEY, OfflineService, { token: OWN_MODEL, optional: true }],
+      useFactory: (config: ModelConfig, offline: OfflineService, own?: OpenModel) =>
+        own?.() ?? (MODELS.find((row) => row.isChosen(config)) ?? OFFLINE).open(config, offline),
     },
   ],
   exports: [LanguageModel],
 })
-export class ModelModule {}
+export class ModelModule {
+  /** For an application with a model of its own: to be imported once, beside `AppModule`. */
+  static register(open: OpenModel): DynamicModule {
+    const providers = [{ provide: OWN_MODEL, useValue: open }];
+    return { module: OwnModelModule, global: true, providers, exports: [OWN_MODEL] };
+  }
+}
+
+/** Not `ModelModule` itself: with metadata of its own Nest would make that a second time. */
+class OwnModelModule {}

@@ -22,7 +22,7 @@ const SECRETS = /SECRET|PASSWORD|_KEY$|_TOKEN$|^DATABASE_URL$|^REDIS_URL$/;
 
 const isNpm = (line: string): boolean => line.startsWith('npm ');
 const shell = BLOCKS.filter(({ language }) => language === 'bash').map(({ text }) => text);
-const [pageExample, socketExample] = BLOCKS.filter(({ language }) => language === 'js').map(
+const [pageExample, socketExample, clientExample] = BLOCKS.filter(({ language }) => language === 'js').map(
   ({ text }) => text,
 );
 
@@ -129,6 +129,13 @@ describe('a server started as the README says', () => {
       'the run failed: overloaded',
       '',
     ]);
+  });
+
+  it('serves the example of the typed client', async () => {
+    const token = await tokenFor(server.url, email, password);
+    const { code, stdout, stderr } = await runJs(here(clientExample ?? ''), { AGENTLINE_TOKEN: token });
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toContain('42');
   });
 
   it('serves the socket example, by token', async () => {

@@ -1,4 +1,7 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { type SourceFile, cycleThrough, edges } from './source-tree.js';
+import { offendersAcrossTenants } from './tenant-rules.js';
 
 export interface Rule {
   title: string;
@@ -10,17 +13,39 @@ export interface Rule {
 
 /** Bottom to top. A folder that is not named here stands on `NEW_FLOOR`; files of `src/` itself on the top. */
 const FLOORS = [
-  ['database', 'errors', 'telemetry'],
+  ['database', 'errors', 'telemetry', 'audit', 'limits'],
   ['auth', 'event-log', 'model'],
   ['tools', 'sessions', 'agents', 'usage', 'context'],
   ['runs'],
   ['agent'],
-  ['formats', 'console', 'health', 'openapi', 'upkeep'],
+  ['formats', 'console', 'health', 'openapi', 'upkeep', 'client'],
+  ['cli'],
+  ['library'],
 ];
 const NEW_FLOOR = 5;
 const TOP_FLOOR = 6;
+/**
+ * Programs of their own, which run in browsers and on other machines: they have the server's words as types and reach
+ * it over the network alone. Names of packages and beginnings of paths that they may load.
+ */
+const APART: Record<string, RegExp> = {
+  client: /^(client\/|eventsource-parser$)/,
+  cli: /^(cli\/|client\/|node:)/,
+};
+/** What package.json offers to others is used, though nothing here imports it. */
+const OFFERED = offeredFiles();
+
+function offeredFiles(): ReadonlySet<string> {
+  const text = readFileSync(join(import.meta.dirname, '../../package.json'), 'utf8');
+  return new Set([...text.matchAll(/"\.\/dist\/([^"]+)\.js"/g)].map(([, path]) => `${path}.ts`));
+}
 /** The one list of codes and how settings are read: neighbours may import it, it imports none of them. */
 const OPEN_TO_NEIGHBOURS = 'errors';
+/** What keeps rows and counts for everybody stands on the ground itself. */
+const STANDS_ON: Record<string, readonly string[]> = {
+  audit: ['database', 'telemetry'],
+  limits: ['database', 'telemetry'],
+};
 
 /** Dotted roles: the files that may know Nest. */
 const ROLES =
@@ -93,6 +118,7 @@ export const RULES: Rule[] = [
       edges(withoutSpecs(files))
         .filter(([from, to]) => from.area !== to.area && floorOf(from) === floorOf(to))
         .filter(([, to]) => to.area !== OPEN_TO_NEIGHBOURS)
+        .filter(([from, to]) => STANDS_ON[from.area]?.includes(to.area) !== true)
         .map(arrow),
   },
   {
@@ -127,6 +153,7 @@ export const RULES: Rule[] = [
       );
       return files
         .filter((file) => isTyped(file) && !isSpec(file) && !isMigration(file) && file.path !== 'main.ts')
+        .filter((file) => !OFFERED.has(file.path))
         .filter((file) => !(isContract(file) ? tried : used).has(file))
         .map(({ path }) => path);
     },
@@ -151,6 +178,23 @@ export const RULES: Rule[] = [
           ([from, to]) => to.folder.includes('/') && from.folder !== to.folder && from.folder !== to.area,
         )
         .map(arrow),
+  },
+  {
+    title: 'client and terminal stand apart from the server',
+    advice:
+      'They run where the server is not: import types of it, and ask it over its API. The server has no use for them.',
+    offenders: (files) =>
+      withoutSpecs(files).flatMap(({ path, area, imports }) =>
+        imports
+          .filter(({ typeOnly }) => !typeOnly)
+          .map(({ specifier, target }) => target ?? specifier)
+          .filter((wanted) => {
+            const may = APART[area];
+            if (may !== undefined) return !may.test(wanted);
+            return /^(client|cli)\//.test(wanted);
+          })
+          .map((wanted) => `${path} imports ${wanted}`),
+      ),
   },
   {
     title: 'a driver lives in the folder that bears its name',
@@ -181,6 +225,12 @@ export const RULES: Rule[] = [
             .map(({ specifier }) => `${path} imports ${specifier}`),
           ...QUERIES.filter((query) => accesses.has(query)).map((query) => `${path} uses ${query}`),
         ]),
+  },
+  {
+    title: 'rows of all tenants only where that is right',
+    advice:
+      'Take `database.of(owner, on)`: it has the same tables, with the rows of that tenant alone. What is right for all tenants says so, with its reason, in test/support/tenant-rules.ts.',
+    offenders: offendersAcrossTenants,
   },
   {
     title: 'only files with a dotted role know Nest',

@@ -1,0 +1,4 @@
+import { serve } from 'agentline/app';
+import { AcmeApplication } from './acme.application.js';
+
+await serve(AcmeApplication);
