@@ -1,10 +1,12 @@
 import { availableParallelism } from 'node:os';
 
 /** What needs a server, a browser or a build of its own has its own script. */
-const ELSEWHERE = ['browser', 'chaos', 'documents', 'faults'].map((folder) => `<rootDir>/test/${folder}/`);
+const ELSEWHERE = ['browser', 'chaos', 'clients', 'documents', 'faults'].map(
+  (folder) => `<rootDir>/test/${folder}/`,
+);
 const NEEDS_POSTGRES = process.env.TEST_DATABASE_URL
   ? []
-  : ['<rootDir>/src/database/postgres/postgres-notices.spec.ts'];
+  : ['notices', 'migrations'].map((name) => `<rootDir>/src/database/postgres/postgres-${name}.spec.ts`);
 
 /** Unit specs beside the code and stories in test/; both need nothing but Node. */
 export default {

@@ -1,10 +1,12 @@
 import { Module } from '@nestjs/common';
 import { ConfigModule } from '@nestjs/config';
 import { AgentModule } from './agent/agent.module.js';
+import { AuditModule } from './audit/audit.module.js';
 import { AuthModule } from './auth/auth.module.js';
 import { ConsoleModule } from './console/console.module.js';
 import { DatabaseModule } from './database/database.module.js';
 import { EventLogModule } from './event-log/event-log.module.js';
+import { FormatsModule } from './formats/formats.module.js';
 import { HealthModule } from './health/health.module.js';
 import { ModelModule } from './model/model.module.js';
 import { OpenApiModule } from './openapi/openapi.module.js';
@@ -19,10 +21,12 @@ import { WorkspaceModule } from './workspace/workspace.module.js';
     ConfigModule.forRoot({ load: [serverConfig], ignoreEnvFile }),
     TelemetryModule,
     DatabaseModule,
+    AuditModule,
     EventLogModule,
     AuthModule,
     ModelModule,
     AgentModule,
+    FormatsModule,
     WorkspaceModule,
     UpkeepModule,
     HealthModule,

@@ -6,11 +6,13 @@ import { AgentModule } from './agent/agent.module.js';
 import { AppModule } from './app.module.js';
 import { AuditModule } from './audit/audit.module.js';
 import { authConfig, type AuthConfig } from './auth/auth.config.js';
+import { Authenticator } from './auth/authenticator.service.js';
 import { parseBodies } from './body-parsers.js';
 import { answerConnectionErrors } from './connection-errors.js';
 import { contentSecurityPolicy } from './console/content-security-policy.js';
 import { invalidRequest } from './errors/invalid-request.js';
 import { OpenApiModule } from './openapi/openapi.module.js';
+import { limitPipelines } from './pipeline-limit.js';
 import { refuseOddRequests } from './request-hygiene.js';
 import { serverConfig, type ServerConfig } from './server.config.js';
 import { TelemetryModule } from './telemetry/telemetry.module.js';
@@ -35,6 +37,7 @@ export async function createApp(module: Type | DynamicModule = AppModule): Promi
     // Streams are ended by agent/drain.service.ts first; what is open after that is cut.
     forceCloseConnections: true,
   });
+  limitPipelines(app);
   TelemetryModule.attach(app);
   app.flushLogs();
   AuditModule.attach(app);
@@ -45,7 +48,7 @@ export async function createApp(module: Type | DynamicModule = AppModule): Promi
   app.use(helmet({ contentSecurityPolicy }));
   refuseOddRequests(app);
   secure(app);
-  parseBodies(app);
+  parseBodies(app, app.get(Authenticator, { strict: false }));
   app.useGlobalPipes(new StandardSchemaValidationPipe({ exceptionFactory: invalidRequest }));
   AgentModule.attach(app);
   OpenApiModule.attach(app);

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { gzipSync } from 'node:zlib';
-import { Api, type Answer } from '../test/support/api.js';
+import { Api, type Answer, send, signIn } from '../test/support/api.js';
 import { type RunningApp, startApp } from '../test/support/app.js';
 
 let app: RunningApp;
@@ -170,5 +172,55 @@ describe('a body that is made to cost', () => {
     expect(
       (await ada.call('POST', SESSIONS, `{"metadata":{"a":${times(60, '[')}${times(60, ']')}}}`)).status,
     ).toBe(201);
+  });
+});
+
+/** What is answered to the head of a request whose body never comes. */
+async function answerToHead(path: string, headers: string[]): Promise<string> {
+  const { host, port, hostname } = new URL(app.url);
+  const socket = connect(Number(port), hostname);
+  const lines = [`POST ${path} HTTP/1.1`, `Host: ${host}`, 'Content-Type: application/json', ...headers];
+  socket.write([...lines, '', ''].join('\r\n'));
+  const [first] = (await once(socket, 'data')) as [Buffer];
+  socket.destroy();
+  return first.toString().split('\r\n')[0] ?? '';
+}
+
+const credentials = () => `Authorization: ${ada.authorization.authorization}`;
+
+describe('a large body, or one of unknown length, where files may be sent', () => {
+  const EXPECTS = 'Expect: 100-continue';
+  const LENGTH = 'Content-Length: 9900000';
+  const CHUNKED = 'Transfer-Encoding: chunked';
+  const NOBODY = 'HTTP/1.1 401 Unauthorized';
+  const ASKED = 'HTTP/1.1 100 Continue';
+
+  it('of nobody is refused before it is read or asked for', async () => {
+    for (const path of [messages, STREAM, '/api/formats/ag-ui/assistant'])
+      for (const length of [LENGTH, CHUNKED])
+        for (const more of [
+          [],
+          [EXPECTS],
+          ['Authorization: Bearer not.a.token'],
+          ['Cookie: session=s%3Ax.y'],
+        ])
+          expect(await answerToHead(path, [length, ...more])).toBe(NOBODY);
+    expect(await answerToHead(messages, ['Content-Length: 2', EXPECTS])).toBe(NOBODY);
+  });
+
+  it('of a user is asked for, and read', async () => {
+    expect(await answerToHead(messages, [LENGTH, EXPECTS, credentials()])).toBe(ASKED);
+    expect(await answerToHead(STREAM, [CHUNKED, EXPECTS, credentials()])).toBe(ASKED);
+    expect(await answerToHead('/api/auth/login', ['Content-Length: 2', EXPECTS])).toBe(ASKED);
+  });
+
+  it('of a user who is signed in by cookie is read, too', async () => {
+    const cookie = await signIn(app.url);
+    const headers = { cookie, origin: app.url };
+    const { body } = await send<{ id: string }>('POST', app.url + SESSIONS, {}, headers);
+    const path = `${app.url}${SESSIONS}/${body.id}/messages`;
+    expect((await send('POST', path, { content: 'x'.repeat(600_000) }, headers)).status).toBe(202);
+    const bad = await send('POST', path, textOf(2_000_000), { cookie, origin: 'https://evil.test' });
+    expect([bad.status, bad.body['code']]).toEqual([403, 'cross_site']);
   });
 });

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { json, type NextFunction, type Request, type Response } from 'express';
+import type { Authenticator } from './auth/authenticator.service.js';
 import { AppError } from './errors/app-error.js';
 import { shapeFault } from './json-shape.js';
 import { noteBodyBytes } from './limits/body-bytes.js';
@@ -13,20 +14,44 @@ const CONTENT_ROUTES = ['/api/agent/stream', '/api/agent/sessions/:id/messages',
 const FORBIDDEN_NAMES = new Set(['__proto__', 'constructor', 'prototype']);
 const BOM = Buffer.from([0xef, 0xbb, 0xbf]);
 
+type LetsIn = Pick<Authenticator, 'authenticateFirst'>;
+
 /** JSON bodies only, of bounded size, in UTF-8 without a byte order mark (RFC 8259 §8.1), and no name that reaches a prototype. */
-export function parseBodies(app: NestExpressApplication): void {
+export function parseBodies(app: NestExpressApplication, authenticator: LetsIn): void {
   app.use(requireJson);
   // Packed bodies are not asked for, and unpacking is where small bodies grow large.
   const options = { strict: true, inflate: false, verify, reviver };
-  app.use(CONTENT_ROUTES, requireSize(CONTENT_LIMIT), json({ ...options, limit: CONTENT_LIMIT }));
-  app.use(requireSize(OTHER_LIMIT), json({ ...options, limit: OTHER_LIMIT }));
+  app.use(
+    CONTENT_ROUTES,
+    requireSize(CONTENT_LIMIT),
+    requirePrincipal(authenticator),
+    askFor,
+    json({ ...options, limit: CONTENT_LIMIT }),
+  );
+  app.use(requireSize(OTHER_LIMIT), askFor, json({ ...options, limit: OTHER_LIMIT }));
   app.use(forgetEmpty);
   const server = app.getHttpServer();
-  // RFC 9110 §10.1.1: who asks first does not send in vain.
   server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
-    if (announced(request) <= CONTENT_LIMIT) response.writeContinue();
+    waiting.add(request);
     server.emit('request', request, response);
   });
+}
+
+/** Of requests whose body is sent when it is asked for (RFC 9110 §10.1.1): who is refused before does not send in vain. */
+const waiting = new WeakSet<IncomingMessage>();
+
+function askFor(request: Request, response: Response, next: NextFunction): void {
+  if (waiting.delete(request)) response.writeContinue();
+  next();
+}
+
+/** What may be large is neither read nor kept of anybody who could not use it; the guard asks again. */
+function requirePrincipal(authenticator: LetsIn) {
+  return async (request: Request, response: Response, next: NextFunction): Promise<void> => {
+    const isSmall = request.headers['transfer-encoding'] === undefined && announced(request) <= OTHER_LIMIT;
+    if (!isSmall || waiting.has(request)) await authenticator.authenticateFirst(request, response);
+    next();
+  };
 }
 
 /** The parser would read all of a body that is too large before it says so. */

@@ -1,4 +1,5 @@
 import type { AddressInfo } from 'node:net';
+import type { DynamicModule, Type } from '@nestjs/common';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { Logger } from 'nestjs-pino';
 import { createApp } from './app.setup.js';
@@ -21,10 +22,13 @@ interface Listens {
   listen(port: number, host: string, backlog: number): Promise<unknown>;
 }
 
-/** Starts the server and ends the process with it: 0 after SIGTERM or SIGINT, 1 when it cannot start. */
-export async function serve(): Promise<void> {
+/**
+ * Starts the server and ends the process with it: 0 after SIGTERM or SIGINT, 1 when it cannot start.
+ * @param module the application's own, around `AppModule`.
+ */
+export async function serve(module?: Type | DynamicModule): Promise<void> {
   try {
-    const app = await createApp();
+    const app = await createApp(module);
     endWithSignals(app);
     outliveStrayRejections(app);
     const { PORT, HOST } = app.get<ServerConfig>(serverConfig.KEY);

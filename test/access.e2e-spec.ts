@@ -164,6 +164,8 @@ describe('A role that is taken away (S29)', () => {
 
     await change(ann.id, { roles: ['viewer'] });
 
+    const refused = await open.socket.ask('cancel', { run_id: ann.run.id });
+    expect([refused.event, refused.data['code']]).toEqual(['rejected', 'forbidden']);
     expect(await endOf(open)).toEqual(ENDED);
     const again = await ann.api.open({ session_id: ann.session }, { lastEventId: open.stream.events[0]!.id });
     expect(again.status).toBe(200);

@@ -121,7 +121,7 @@ async function waitingRun(session: string, user = ada): Promise<RunBody> {
 
 /** Until when the run counts as watched, as it is stored. */
 function watchedRow(run: RunBody) {
-  const rows = database.kysely.selectFrom('runs').select('watched_until').where('id', '=', run.id);
+  const rows = database.acrossTenants().selectFrom('runs').select('watched_until').where('id', '=', run.id);
   return rows.executeTakeFirstOrThrow();
 }
 
@@ -176,7 +176,13 @@ describe('a call that needs approval', () => {
     const answer = expectStatus(await decide(run, id, { decision: 'approve' }), 200);
 
     const { decided_at: decidedAt, ...decision } = answer.body;
-    expect(decision).toEqual({ run_id: run.id, tool_call_id: id, decision: 'approve', reason: null });
+    expect(decision).toEqual({
+      run_id: run.id,
+      tool_call_id: id,
+      tool: 'pay',
+      decision: 'approve',
+      reason: null,
+    });
     expect(Math.abs(Date.now() - Date.parse(decidedAt))).toBeLessThan(60_000);
     expect((await ada.settled(run.id)).status).toBe('completed');
     const list = await listOf(run);
@@ -419,7 +425,7 @@ describe('while a run waits', () => {
     expect(foreign).toMatchObject({ event: 'rejected', data: { code: 'not_found' } });
     expect(first).toMatchObject({
       event: 'ack',
-      data: { ...said, reason: null, decided_at: expect.any(String) },
+      data: { ...said, tool: 'pay', reason: null, decided_at: expect.any(String) },
     });
     expect(again.data).toEqual(first.data);
     expect(other).toMatchObject({ event: 'rejected', data: { code: 'conflict' } });
@@ -433,7 +439,7 @@ describe('while a run waits', () => {
     const stream = await ada.open({}, { body: { content: 'please', on_disconnect: 'cancel' } });
     const { data } = (await stream.nextWhere(({ event }) => event === 'run'))!;
     const run = await waits((JSON.parse(data) as { run_id: string }).run_id);
-    const runs = () => database.kysely.updateTable('runs').where('id', '=', run.id);
+    const runs = () => database.acrossTenants().updateTable('runs').where('id', '=', run.id);
     const inAnHour = Date.now() + 3_600_000;
     await runs().set({ watched_until: inAnHour }).execute();
 

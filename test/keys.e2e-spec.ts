@@ -297,6 +297,20 @@ describe('A key with a scope', () => {
     expect((await api.call('POST', `/api/admin/service_accounts/${more}/keys`, asked)).status).toBe(403);
   });
 
+  it('to administer makes nobody who signs in, nor an administrator of one: they would outlive it', async () => {
+    const { api } = await newKey(root, {
+      scopes: ['agent:read', 'agent:write', 'agent:decide', 'agent:admin'],
+    });
+    const kim = await idOf(await newUser('kim@example.com'));
+    const account = { email: 'more@example.com', password: PASSWORD, roles: ['admin'] };
+
+    expect((await api.call('POST', '/api/admin/users', account)).status).toBe(403);
+    expect((await api.call('PATCH', `/api/admin/users/${kim}`, { roles: ['admin'] })).status).toBe(403);
+    expect((await root.call('GET', `/api/admin/users/${kim}`)).body).toMatchObject({ roles: ['member'] });
+    const ended = await api.call('PATCH', `/api/admin/users/${kim}`, { disabled: true });
+    expect(ended).toMatchObject({ status: 200, body: { disabled: true } });
+  });
+
   it('or without: makes, lists and ends no keys, and changes no password', async () => {
     const { api, id } = await newKey(ann, { scopes: ['agent:read', 'agent:write', 'agent:decide'] });
     const passwords = { current: PASSWORD, new: 'another one of these' };

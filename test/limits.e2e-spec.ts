@@ -309,6 +309,10 @@ describe('failed sign-ins', () => {
   });
 
   it('from one address are refused after so many, whatever a header says of the address', async () => {
+    // Any page can have a visitor's browser ask for this; it is no try to sign in.
+    const callback = `${app.url}/api/auth/oidc/callback?state=x`;
+    const none = await atOnce(20, () => send('GET', callback));
+    expect(none.map(({ status }) => status)).toEqual(Array(20).fill(401));
     const answers: number[] = [];
     for (let n = 0; answers.at(-1) !== 429 && n < 16; n += 1) {
       const forged = { 'x-forwarded-for': `203.0.113.${n}`, forwarded: `for=203.0.113.${n}` };

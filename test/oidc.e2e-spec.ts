@@ -202,6 +202,25 @@ describe('signing in with an identity provider', () => {
   });
 });
 
+const foreign = () => new Browser().get(`${app.url}${CALLBACK}?state=x&code=y`);
+const wrong = async () => refusal(await browser.get((await toCallback()).replace(/code=[^&]+/, 'code=z')));
+
+describe('too many failed sign-ins with an identity provider', () => {
+  beforeAll(() => start({ SIGN_IN_FAILURES: '1' }));
+  afterAll(() => stop());
+
+  it('are those that were begun here, and not what another page has a browser ask for', async () => {
+    for (let n = 0; n < 10; n += 1) expect(await refusal(await foreign())).toEqual([401, 'sign_in_failed']);
+    await signInAs({ sub: 'zoe', email: 'zoe@id.test', email_verified: true });
+    expect((await me()).email).toBe('zoe@id.test');
+
+    // The stories before may have failed from here, too.
+    const answers: unknown[][] = [];
+    for (let n = 0; n < 6; n += 1) answers.push(await wrong());
+    expect(answers.at(-1)).toEqual([429, 'too_many_requests']);
+  });
+});
+
 /** PUBLIC_URL names the address outside; the proxy in front is this test. */
 async function comeIn(person: Person): Promise<Response> {
   provider.person = person;

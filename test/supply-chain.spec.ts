@@ -75,7 +75,9 @@ describe('npm run sbom', () => {
     expect(bom.bomFormat).toBe('CycloneDX');
     expect(shipped.filter((each) => !listed.includes(each))).toEqual([]);
     expect(shipped).toEqual(
-      expect.arrayContaining(Object.entries(manifest['dependencies'] ?? {}).map((pair) => pair.join('@'))),
+      expect.arrayContaining(
+        Object.keys(manifest['dependencies'] ?? {}).map((name) => expect.stringMatching(`^${name}@`)),
+      ),
     );
     expect(listed.filter((each) => /^(jest|oxlint|prettier)@/.test(each))).toEqual([]);
     expect(bom.components.filter(({ hashes }) => hashes?.[0]?.alg !== 'SHA-512')).toEqual([]);

@@ -6,7 +6,7 @@ import type { NewAuditRow } from './audit-row.js';
 let stored: string[][];
 let lost: string[];
 let failures: unknown[];
-let waits: { milliseconds: number; over: () => void }[];
+let waits: { milliseconds: number; signal: AbortSignal | undefined; over: () => void }[];
 let queue: AuditQueue;
 
 beforeEach(() => {
@@ -18,7 +18,7 @@ beforeEach(() => {
       stored.push(rows.map(({ id }) => id));
     },
     lose: (rows) => lost.push(...rows.map(({ id }) => id)),
-    delay: (milliseconds) => new Promise<void>((over) => waits.push({ milliseconds, over })),
+    delay: (milliseconds, signal) => new Promise<void>((over) => waits.push({ milliseconds, signal, over })),
   });
 });
 
@@ -79,6 +79,15 @@ describe('the queue of the audit', () => {
     expect(stored.at(-1)).toEqual(['d']);
   });
 
+  it('keeps the rest when the store goes away after a row that it does not take', async () => {
+    failures = [new Error('no such column'), undefined, away()];
+    add('a', 'b', 'c');
+    await pass();
+    expect([stored, lost]).toEqual([[['a']], []]);
+    await pass();
+    expect([stored, lost]).toEqual([[['a'], ['b', 'c']], []]);
+  });
+
   it('tells who waits when all that came before is stored, though more comes all the time', async () => {
     add('a');
     const flushed = queue.flush(1_000).then(() => stored.flat().includes('a'));
@@ -96,5 +105,15 @@ describe('the queue of the audit', () => {
     await closed;
     add('c');
     expect([stored, lost]).toEqual([[], ['a', 'b', 'c']]);
+  });
+
+  it('leaves no timer behind for who has been told', async () => {
+    add('a');
+    const flushed = queue.flush(1_000);
+    const limit = waits.find(({ milliseconds }) => milliseconds === 1_000);
+    waits.splice(waits.indexOf(limit!), 1);
+    await pass();
+    await flushed;
+    expect(limit?.signal?.aborted).toBe(true);
   });
 });

@@ -13,7 +13,8 @@ export interface AuditQueueOptions {
   insert: (rows: readonly NewAuditRow[]) => Promise<void>;
   /** Told of rows that are not stored: because there are too many, the store does not take them, or time is over. */
   lose: (rows: readonly NewAuditRow[], reason: unknown) => void;
-  delay: (milliseconds: number) => Promise<unknown>;
+  /** Aborted by the signal, it may be over or reject. */
+  delay: (milliseconds: number, signal?: AbortSignal) => Promise<unknown>;
 }
 
 /**
@@ -45,7 +46,9 @@ export class AuditQueue {
     const flush = { upTo: this.handedIn, done: () => {} };
     const flushed = new Promise<void>((resolve) => (flush.done = resolve));
     this.flushes.add(flush);
-    await Promise.race([flushed, this.options.delay(withinMs)]);
+    const told = new AbortController();
+    await Promise.race([flushed, this.options.delay(withinMs, told.signal)]);
+    told.abort();
     this.flushes.delete(flush);
   }
 
@@ -63,21 +66,25 @@ export class AuditQueue {
     await this.options.delay(GATHER_MS);
     let pause = FIRST_WAIT_MS;
     while (this.waiting.length > 0) {
-      const rows = this.waiting.slice(0, ROWS_A_COMMIT);
-      try {
-        await this.options.insert(rows);
-      } catch (error) {
-        if (mayPass(error)) {
-          await this.options.delay(pause);
-          pause = Math.min(pause * 2, LAST_WAIT_MS);
-          continue;
-        }
-        await this.insertEach(rows);
+      if (await this.storeNext()) pause = FIRST_WAIT_MS;
+      else {
+        await this.options.delay(pause);
+        pause = Math.min(pause * 2, LAST_WAIT_MS);
       }
-      pause = FIRST_WAIT_MS;
-      this.settle(rows.length);
     }
     this.isWorking = false;
+  }
+
+  /** @returns false when the store is away: what is not settled yet stays. */
+  private async storeNext(): Promise<boolean> {
+    const rows = this.waiting.slice(0, ROWS_A_COMMIT);
+    try {
+      await this.options.insert(rows);
+    } catch (error) {
+      return !mayPass(error) && this.storeEach(rows);
+    }
+    this.settle(rows.length);
+    return true;
   }
 
   private settle(count: number): void {
@@ -87,14 +94,17 @@ export class AuditQueue {
   }
 
   /** One row that the store does not take must not take the others with it. */
-  private async insertEach(rows: readonly NewAuditRow[]): Promise<void> {
+  private async storeEach(rows: readonly NewAuditRow[]): Promise<boolean> {
     for (const row of rows) {
       try {
         await this.options.insert([row]);
       } catch (error) {
+        if (mayPass(error)) return false;
         this.options.lose([row], error);
       }
+      this.settle(1);
     }
+    return true;
   }
 }
 

@@ -9,7 +9,7 @@ import { Audit } from './audit.service.js';
 const CHUNK = 500;
 const MOST_LOOKED_AT = 20_000;
 
-export interface AuditQuestion extends AuditFilter {
+interface AuditQuestion extends AuditFilter {
   action?: string | undefined;
   outcome?: Outcome | undefined;
 }

@@ -33,7 +33,7 @@ export interface AuditPlace {
 
 export type AuditOrder = 'newest-first' | 'oldest-first';
 
-/** The only SQL about the audit: rows are added, read, and deleted when their time is over. */
+/** The only SQL about `audit_events`: rows are added, read, and deleted when their time is over. */
 @Injectable()
 export class AuditRepository {
   private readonly keepMs: number | undefined;

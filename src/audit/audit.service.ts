@@ -1,4 +1,4 @@
-import { setTimeout as wait } from 'node:timers/promises';
+import { setImmediate as turn, setTimeout as wait } from 'node:timers/promises';
 import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { newId } from '../database/ids.js';
 import type { AuditEntry, AuditLog } from './audit-entry.js';
@@ -23,12 +23,14 @@ export class Audit implements AuditLog, OnApplicationBootstrap, OnApplicationShu
   private readonly repeats = new Repeats(() => performance.now());
   private readonly queue: AuditQueue;
   private readonly timers: NodeJS.Timeout[] = [];
+  private hasEnded = false;
 
   constructor(private readonly repository: AuditRepository) {
     this.queue = new AuditQueue({
       insert: (rows) => repository.insert(rows),
       lose: (rows, reason) => this.lose(rows, reason),
-      delay: (milliseconds) => wait(milliseconds, undefined, { ref: false }),
+      // When the process ends, this may be all that keeps it until the last entries are stored.
+      delay: (milliseconds, signal) => wait(milliseconds, undefined, { signal }),
     });
   }
 
@@ -52,8 +54,12 @@ export class Audit implements AuditLog, OnApplicationBootstrap, OnApplicationShu
     void this.deleteExpired();
   }
 
-  /** The database closes after this: it is asked for by the module of the audit, and so ended later. */
+  /**
+   * The database must close after this. Both modules are global, and Nest ends global modules in the reverse of the
+   * order in which it first met them: `DatabaseModule` stands before `AuditModule` in the list of the application.
+   */
   async onApplicationShutdown(): Promise<void> {
+    this.hasEnded = true;
     for (const timer of this.timers) clearInterval(timer);
     this.addCounts(true);
     await this.queue.close(CLOSE_MS);
@@ -65,7 +71,8 @@ export class Audit implements AuditLog, OnApplicationBootstrap, OnApplicationShu
 
   private async deleteExpired(): Promise<void> {
     try {
-      while ((await this.repository.deleteExpired()) > 0) continue;
+      // An embedded database answers without waiting for anything: everybody else has a turn in between.
+      while ((await this.repository.deleteExpired()) > 0 && !this.hasEnded) await turn();
     } catch (error) {
       this.logger.warn({ err: error }, 'Old entries could not be deleted; the next round tries again');
     }

@@ -1,3 +1,4 @@
+import { networkOf } from '../telemetry/client-address.js';
 import type { NewAuditRow } from './audit-row.js';
 
 const WINDOW_MS = 60_000;
@@ -84,14 +85,4 @@ function keyOf(row: NewAuditRow): string {
 /** A row that stands for sign-ins of several accounts belongs to none of them. */
 function ofAny(row: NewAuditRow): NewAuditRow {
   return row.account === null ? row : { ...row, account: null, details: null };
-}
-
-/** Whoever has one address of IPv6 has 2^64 of them. */
-function networkOf(address: string | null): string {
-  if (address === null || !address.includes(':')) return address ?? '';
-  const [left = '', right] = address.split('::');
-  const groups = left === '' ? [] : left.split(':');
-  const behind = right === undefined || right === '' ? [] : right.split(':');
-  const zeros = Array.from({ length: Math.max(0, 8 - groups.length - behind.length) }, () => '0');
-  return [...groups, ...(right === undefined ? [] : zeros), ...behind].slice(0, 4).join(':');
 }

@@ -24,8 +24,9 @@ export class Accounts {
 
   /** The user with this e-mail address and password; undefined when wrong, unknown or disabled alike. */
   async verify(email: string, password: string): Promise<User | undefined> {
-    const found = await this.users.findByEmail(email.toLowerCase());
-    const matches = await this.passwords.matches(password, found?.passwordHash);
+    const account = email.toLowerCase();
+    const found = await this.users.findByEmail(account);
+    const matches = await this.passwords.matches(password, found?.passwordHash, account);
     return matches && found?.user.disabled === false ? found.user : undefined;
   }
 

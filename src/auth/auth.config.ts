@@ -1,13 +1,12 @@
 import { relative } from 'node:path';
 import { registerAs, type ConfigType } from '@nestjs/config';
 import { z } from 'zod';
-import { isGiven, readEnvironment } from '../errors/environment.js';
+import { isGiven, isSafeAddress, readEnvironment } from '../errors/environment.js';
 import { developmentFile, developmentSecrets } from './development-secrets.js';
 import { emailAddress, password } from './user.js';
 
 /** The administrator of a development server that names none. */
 const DEVELOPMENT_ADMINISTRATOR = 'admin@localhost';
-const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
 const SECRET_LENGTH = 32;
 
 /**
@@ -57,6 +56,7 @@ const mode = {
 function variables(production: boolean, env: NodeJS.ProcessEnv) {
   const secret = z.string().min(production ? SECRET_LENGTH : 1);
   const secretTakes = `${SECRET_LENGTH} or more random characters (openssl rand -base64 48)`;
+  const jwksUri = z.string().refine((text) => isSafeAddress(text, production));
   const byJwks = isGiven(env, 'JWT_JWKS_URI');
   return {
     DATA_DIR: z.string().default('.data').describe('a folder'),
@@ -64,7 +64,7 @@ function variables(production: boolean, env: NodeJS.ProcessEnv) {
     JWT_SECRET: needed(secret, production && !byJwks, `${secretTakes}, where JWT_JWKS_URI is not set`),
     SESSION_SECRET_PREVIOUS: needed(secret, false, `the SESSION_SECRET before, ${secretTakes}`),
     JWT_SECRET_PREVIOUS: needed(secret, false, `the JWT_SECRET before, ${secretTakes}`),
-    JWT_JWKS_URI: needed(jwksUri(production), false, 'the https address of a JWK Set (RFC 7517 §5)'),
+    JWT_JWKS_URI: needed(jwksUri, false, 'the https address of a JWK Set (RFC 7517 §5)'),
     JWT_ISSUER: needed(z.string(), byJwks, 'the `iss` of access tokens; needed with JWT_JWKS_URI'),
     JWT_AUDIENCE: needed(z.string(), byJwks, 'the `aud` of access tokens; needed with JWT_JWKS_URI'),
     ALLOWED_ORIGINS: needed(origins, false, 'a comma list of exact origins, like https://app.example.com'),
@@ -83,15 +83,6 @@ function variables(production: boolean, env: NodeJS.ProcessEnv) {
 
 function needed<T extends z.ZodType>(schema: T, isNeeded: boolean, takes: string): T | z.ZodOptional<T> {
   return isNeeded ? schema.describe(takes) : schema.optional().describe(takes);
-}
-
-/** Plain http only where nobody is between: loopback, or a development set-up. */
-function jwksUri(production: boolean) {
-  return z.string().refine((text) => {
-    if (!URL.canParse(text)) return false;
-    const { protocol, hostname } = new URL(text);
-    return protocol === 'https:' || (protocol === 'http:' && (!production || LOOPBACK.test(hostname)));
-  });
 }
 
 const origins = z

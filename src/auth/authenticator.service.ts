@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { Injectable } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
-import type { Request } from 'express';
+import type { Request, Response } from 'express';
 import { noteActor } from '../audit/notes.js';
 import { AppError } from '../errors/app-error.js';
 import { OriginPolicy } from './origin/origin-policy.js';
@@ -29,6 +29,16 @@ export class Authenticator {
    */
   async authenticate(request: Request, acceptsTicket = false): Promise<Principal> {
     return (await this.identify(request, acceptsTicket)).principal;
+  }
+
+  /**
+   * The same before anything else has looked at the request, for whoever does not want to read it otherwise. Its
+   * session is there afterwards, for all who come later.
+   * @throws what `authenticate` throws.
+   */
+  async authenticateFirst(request: Request, response: Response): Promise<Principal> {
+    await this.sessions.read(request, response);
+    return this.authenticate(request);
   }
 
   /**
@@ -65,7 +75,7 @@ export class Authenticator {
   }
 
   private async byTicket(request: Request): Promise<Principal | undefined> {
-    const query = new URLSearchParams(request.url.split('?')[1] ?? '');
+    const query = new URLSearchParams(request.url.replace(/^[^?]*/, ''));
     const [ticket, ...others] = query.getAll('ticket');
     if (ticket === undefined || others.length > 0) return undefined;
     return this.tickets.redeem(ticket, query.get('session_id'));

@@ -1,13 +1,12 @@
-import { callbackify } from 'node:util';
 import { Injectable } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import passport from 'passport';
+import { clientOf } from '../audit/client-of.js';
 import { ApiKeyStrategy } from './api-key/api-key.strategy.js';
 import { JwtStrategy } from './jwt/jwt.strategy.js';
 import { LocalStrategy } from './local/local.strategy.js';
 import type { Principal } from './principal.js';
 import { loginIdOf } from './session/login-store.js';
-import { Accounts } from './accounts.service.js';
 import type { User } from './user.js';
 import { standingOf } from './users/standing.js';
 
@@ -20,24 +19,19 @@ import { standingOf } from './users/standing.js';
 export class ApplicationPassport {
   private readonly passport = new passport.Passport();
 
-  constructor(
-    local: LocalStrategy,
-    jwt: JwtStrategy,
-    apiKey: ApiKeyStrategy,
-    private readonly accounts: Accounts,
-  ) {
+  constructor(local: LocalStrategy, jwt: JwtStrategy, apiKey: ApiKeyStrategy) {
     this.passport.use('local', local);
     this.passport.use('jwt', jwt);
     this.passport.use('api-key', apiKey);
     this.passport.serializeUser<string, Request>((request, user, done) => {
       const { id, tokenGeneration } = user as User;
       request.session.generation = tokenGeneration;
-      request.session.client = clientOf(request);
+      const { address, userAgent } = clientOf(request);
+      request.session.client = { address, agent: userAgent };
       done(null, id);
     });
-    const ownerOf = callbackify((request: Request, userId: string) => this.ownerOf(request, userId));
     this.passport.deserializeUser((request: Request, userId: string, done: Done) =>
-      ownerOf(request, userId, done),
+      done(null, ownerOf(request, userId)),
     );
   }
 
@@ -77,29 +71,24 @@ export class ApplicationPassport {
       (this.passport.authenticate(strategy, { session: false }, decide) as Handler)(request, NOBODY, decide);
     });
   }
-
-  private async ownerOf(request: Request, userId: string): Promise<Principal | false> {
-    const user = await this.accounts.findActive(userId);
-    if (user === undefined) return false;
-    const { generation } = request.session;
-    const login: Principal = {
-      userId: user.id,
-      tenantId: user.tenantId,
-      email: user.email,
-      roles: user.roles,
-      via: 'cookie',
-      loginId: loginIdOf(request.sessionID),
-      expiresAt: null,
-      // Logins of older versions do not carry it; they end when their row is deleted.
-      token: generation === undefined ? undefined : { generation, issuedAt: undefined },
-    };
-    return standingOf(login, user) ?? false;
-  }
 }
 
-/** Where a login is begun; what the client says of itself may be anything, so it is kept short. */
-function clientOf(request: Request) {
-  return { address: request.ip ?? null, agent: request.get('user-agent')?.slice(0, 200) ?? null };
+/** The principal of the session's login, as its account was when the session was read. */
+function ownerOf({ session, sessionID }: Request, userId: string): Principal | false {
+  const { account, generation } = session;
+  if (account?.id !== userId) return false;
+  const login: Principal = {
+    userId,
+    tenantId: account.tenantId,
+    email: account.email,
+    roles: account.roles,
+    via: 'cookie',
+    loginId: loginIdOf(sessionID),
+    expiresAt: null,
+    // Logins of older versions do not carry it; they end when their row is deleted.
+    token: generation === undefined ? undefined : { generation, issuedAt: undefined },
+  };
+  return standingOf(login, account) ?? false;
 }
 
 type Done = (error: unknown, user?: Principal | false) => void;

@@ -19,6 +19,13 @@ describe('what a principal may do', () => {
     expect(granted(roles)).toEqual(permissions);
   });
 
+  it('is nothing for roles of a newer version, beside what the others are for', () => {
+    const roles = ['auditor', 'constructor'] as string[] as Role[];
+
+    expect(granted(roles)).toEqual([]);
+    expect(granted([...roles, 'viewer'])).toEqual(['read']);
+  });
+
   it.each<[Scope[], Permission[]]>([
     [[], []],
     [['agent:read'], ['read']],

@@ -2,7 +2,7 @@ import { AppError } from '../errors/app-error.js';
 import type { Permission, Principal, Role, Scope } from './principal.js';
 import { DEFAULT_TENANT } from './user.js';
 
-const OF_ROLE: Record<Role, readonly Permission[]> = {
+const OF_ROLE: Readonly<Record<Role, readonly Permission[]>> = {
   viewer: ['read'],
   member: ['read', 'write', 'decide'],
   admin: ['read', 'write', 'decide', 'admin'],
@@ -16,8 +16,13 @@ export const SCOPES = ['agent:read', 'agent:write', 'agent:decide', 'agent:admin
 
 /** Whether one of the principal's roles includes it, and the credentials are for it. */
 export function may({ roles, scopes }: Pick<Principal, 'roles' | 'scopes'>, needed: Permission): boolean {
-  const isInRole = roles.some((role) => OF_ROLE[role].includes(needed));
+  const isInRole = roles.some((role) => permissionsOf(role).includes(needed));
   return isInRole && (scopes === undefined || scopes.includes(`agent:${needed}`));
+}
+
+/** A newer version on the same database may know more roles: here they are for nothing. */
+function permissionsOf(role: Role): readonly Permission[] {
+  return Object.hasOwn(OF_ROLE, role) ? OF_ROLE[role] : [];
 }
 
 /** The roles as far as the credentials go, for whoever asks for roles: an administrator's key may be a member's. */

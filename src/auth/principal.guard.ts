@@ -14,7 +14,7 @@ const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 /**
  * Stands before every HTTP route: lets in who `access.decorator.ts` says, as `request.principal`.
- * Sockets are let in at their handshake, by the gateway and `Authenticator`.
+ * Sockets are let in at their handshake, by the socket adapter and `Authenticator`.
  */
 @Injectable()
 export class PrincipalGuard implements CanActivate {

@@ -237,6 +237,37 @@ describe('Watched credentials', () => {
     expect(signal.aborted).toBe(true);
   });
 
+  it('end though others cannot be judged, and though what they do not stand on cannot be asked', async () => {
+    const find = users.findAmong.bind(users);
+    users.findAmong = async (ids) => {
+      const accounts = await find(ids);
+      const odd = Object.defineProperty({ ...accounts.get('usr_1')! }, 'disabled', {
+        get: () => {
+          throw new Error('odd');
+        },
+      });
+      return new Map([...accounts, ['usr_odd', odd]]);
+    };
+    await users.insert({
+      id: 'usr_2',
+      tenantId: 'default',
+      email: 'c@d',
+      passwordHash: '',
+      roles: ['member'],
+    });
+    const odd = revocations.watch({ ...BEARER, userId: 'usr_odd' }).signal;
+    const disabled = revocations.watch({ ...BEARER, userId: 'usr_2' }).signal;
+    const keyed = revocations.watch({ ...BEARER, via: 'key', keyId: 'key-1' }).signal;
+    await users.update('usr_2', 'default', { disabled: true });
+    keys.alive.delete('key-1');
+    logins.aliveAmong = () => Promise.reject(new Error('gone'));
+    revocations.watch(COOKIE);
+
+    await pass(2500);
+
+    expect([odd, disabled, keyed].map(({ aborted }) => aborted)).toEqual([false, true, true]);
+  });
+
   it('cost one row for a login, however many streams it has', async () => {
     const watches = Array.from({ length: 10_000 }, () => revocations.watch(COOKIE));
 

@@ -114,13 +114,17 @@ export class Revocations implements OnApplicationShutdown {
 
   private async ask(): Promise<void> {
     this.isAsking = true;
-    try {
-      for (const watchers of this.all()) for await (const ended of watchers.ended()) this.end(ended);
-    } catch (error) {
-      this.logger.warn({ err: error }, 'Ended logins could not be looked up; trying again');
-    } finally {
-      this.isAsking = false;
+    let failure: unknown;
+    for (const watchers of this.all()) {
+      try {
+        for await (const ended of watchers.ended()) this.end(ended);
+      } catch (error) {
+        failure = error;
+      }
     }
+    this.isAsking = false;
+    if (failure === undefined) return;
+    this.logger.warn({ err: failure }, 'Ended credentials could not all be looked up; trying again');
   }
 
   private end(entries: readonly Watched[]): void {

@@ -396,6 +396,19 @@ onEachDatabase('a handle of one tenant', (open) => {
         mine().insertInto('sessions').values({ id: 'ses_x', user_id: 'u' }).execute(),
       'to hand a row to another tenant': () =>
         mine().updateTable('sessions').set({ tenant_id: 'globex' }).execute(),
+      'to hand a row to another tenant where one stands in the way': () =>
+        mine()
+          .insertInto('sessions')
+          .values({ id: 'ses_x', tenant_id: 'acme', user_id: 'u' })
+          .onConflict((conflict) => conflict.column('id').doUpdateSet({ tenant_id: 'globex' }))
+          .execute(),
+      'a name that its own conditions have': () => mine().selectFrom('runs as owner').selectAll().execute(),
+      'such a name in a join': () =>
+        mine()
+          .selectFrom('messages')
+          .innerJoin('sessions as owner_of', 'owner_of.id', 'messages.session_id')
+          .selectAll('messages')
+          .execute(),
       'to change tables': () => mine().schema.dropTable('runs').execute(),
     };
 

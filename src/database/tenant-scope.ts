@@ -3,6 +3,7 @@ import {
   AndNode,
   BinaryOperationNode,
   ColumnNode,
+  type ColumnUpdateNode,
   type DeleteQueryNode,
   IdentifierNode,
   type InsertQueryNode,
@@ -37,6 +38,8 @@ const STATEMENTS = new Set(['SelectQueryNode', 'InsertQueryNode', 'UpdateQueryNo
 const INNER_OR_LEFT = new Set(['InnerJoin', 'LeftJoin']);
 /** Raw text that may read a table, which nobody could add a tenant to. */
 const READS_TABLES = /\b(select|join|table|union|with|merge|insert|delete)\b/i;
+/** What `belongs` calls the rows that others hang on. */
+const OWN_NAMES = /^owner(_of)*$/;
 const EQUALS = OperatorNode.create('=');
 const EXISTS = OperatorNode.create('exists');
 
@@ -77,10 +80,7 @@ class TenantRewriter extends OperationNodeTransformer {
 
   protected override transformUpdateQuery(node: UpdateQueryNode): UpdateQueryNode {
     const { table, from, updates = [] } = node;
-    const belonging = table && this.belonging(table)?.belonging;
-    if (belonging && updates.some(({ column }) => columnName(column) === belonging.column)) {
-      throw refused('to hand a row to another tenant');
-    }
+    if (table !== undefined) this.refuseHandingOver(table, updates);
     const query = super.transformUpdateQuery(node);
     const sources = [...(table === undefined ? [] : [table]), ...(from?.froms ?? [])];
     return { ...query, where: this.narrowed(query.where, sources) };
@@ -143,10 +143,18 @@ class TenantRewriter extends OperationNodeTransformer {
   /** A row of another tenant that stands in the way stays as it is. */
   private ownConflict(node: OnConflictNode, into: TableNode | undefined): OnConflictNode {
     if (node.updates === undefined || into === undefined) return node;
+    this.refuseHandingOver(into, node.updates);
     const condition = this.conditionFor(into);
     return condition === undefined
       ? node
       : { ...node, updateWhere: WhereNode.create(both(node.updateWhere?.where, condition)) };
+  }
+
+  private refuseHandingOver(table: OperationNode, updates: readonly ColumnUpdateNode[]): void {
+    const { belonging } = this.belonging(table);
+    if (belonging && updates.some(({ column }) => columnName(column) === belonging.column)) {
+      throw refused('to hand a row to another tenant');
+    }
   }
 
   /** The value that says to whom a new row belongs: the tenant itself; or a parent of the tenant's, else null. */
@@ -173,6 +181,7 @@ class TenantRewriter extends OperationNodeTransformer {
     if (SelectQueryNode.is(AliasNode.is(source) ? source.node : source)) return undefined;
     const { belonging, name } = this.belonging(source);
     const alias = AliasNode.is(source) && IdentifierNode.is(source.alias) ? source.alias.name : name;
+    if (OWN_NAMES.test(alias)) throw refused(`the name ${alias}, which its own conditions have`);
     return belonging === null ? undefined : this.belongs(belonging, alias, 'owner');
   }
 

@@ -28,7 +28,7 @@ export const ERROR_CODES = {
   too_many_requests: { status: 429, title: 'Too many requests' },
   headers_too_large: { status: 431, title: 'The address and the headers are too large' },
   internal: { status: 500, title: 'The server failed' },
-  not_implemented: { status: 501, title: 'This is not built yet' },
+  not_implemented: { status: 501, title: 'The server does not support this' },
   draining: { status: 503, title: 'The server is shutting down' },
   unavailable: { status: 503, title: 'The server cannot do this right now' },
   storage_full: { status: 507, title: 'The server has no space left to store this' },

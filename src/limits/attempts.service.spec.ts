@@ -1,9 +1,12 @@
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
+import { Logger } from '@nestjs/common';
 import { onEachDatabase } from '../../test/support/databases.js';
 import type { Database } from '../database/database.js';
 import { AppError } from '../errors/app-error.js';
 import { Attempts } from './attempts.service.js';
 import { LimitRepository } from './limit.repository.js';
+
+Logger.overrideLogger(false);
 
 const wrong = async () => undefined;
 const right = async () => 'ada';
@@ -28,8 +31,8 @@ onEachDatabase('attempts to sign in', (open) => {
   });
   afterEach(() => database.close());
 
-  const another = (account = 3) =>
-    new Attempts(new LimitRepository(database), {
+  const another = (account = 3, counters = new LimitRepository(database)) =>
+    new Attempts(counters, {
       settings: { user: {}, key: {}, tenant: {} },
       isSet: false,
       signInFailures: { account, address: account * 5 },
@@ -41,12 +44,22 @@ onEachDatabase('attempts to sign in', (open) => {
   };
   const TOO_MANY = { code: 'too_many_requests', retryAfter: expect.any(Number) };
 
-  it('that fail too often for one account are refused, also with the right password, on every node', async () => {
+  it('that fail too often for one account from one address are refused, also when right, on every node', async () => {
     await failed(3, 'ada@example.com');
     await expect(attempt(right, 'ada@example.com')).rejects.toMatchObject(TOO_MANY);
     await expect(
-      another().guard({ account: 'ADA@example.com', address: '::1' }, right),
+      another().guard({ account: 'ADA@example.com', address: '::ffff:192.0.2.1' }, right),
     ).rejects.toMatchObject(TOO_MANY);
+    expect(await attempt(right, 'bob@example.com')).toBe('ada');
+  });
+
+  it('from elsewhere do not keep out who has the right password, until they are ten times as many', async () => {
+    for (let n = 1; n <= 9; n += 1) await failed(3, 'ada@example.com', `203.0.113.${n}`);
+    await failed(2, 'ada@example.com', '203.0.113.10');
+    expect(await attempt(right, 'ada@example.com')).toBe('ada');
+
+    await failed(1, 'ada@example.com', '203.0.113.10');
+    await expect(attempt(right, 'ada@example.com')).rejects.toMatchObject(TOO_MANY);
     expect(await attempt(right, 'bob@example.com')).toBe('ada');
   });
 
@@ -95,6 +108,20 @@ onEachDatabase('attempts to sign in', (open) => {
   it('with the right password at once are all let in, however small the limit', async () => {
     const all = await Promise.all([1, 2, 3, 4, 5, 6].map(() => attempt(slowly, 'ada@example.com')));
     expect(all).toEqual(['ada', 'ada', 'ada', 'ada', 'ada', 'ada']);
+  });
+
+  it('succeed and fail as they did when the count cannot be taken back then', async () => {
+    const failing = new LimitRepository(database);
+    const givenBack: string[] = [];
+    failing.forget = () => Promise.reject(new Error('away'));
+    failing.giveBack = async (scope) => void givenBack.push(scope);
+    const node = another(3, failing);
+    const address = '192.0.2.1';
+    expect(await node.guard({ account: 'ada@example.com', address }, right)).toBe('ada');
+    expect(givenBack).toEqual(['failures:address:192.0.2.1', 'failures:account:ada@example.com']);
+
+    failing.giveBack = () => Promise.reject(new Error('full'));
+    await expect(node.guard({ account: 'ada@example.com', address }, away)).rejects.toThrow('away');
   });
 
   it('that could not be decided do not count; those that were refused do', async () => {

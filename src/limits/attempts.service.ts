@@ -1,15 +1,15 @@
-import { Inject, Injectable } from '@nestjs/common';
-import ipaddr from 'ipaddr.js';
+import { Inject, Injectable, Logger } from '@nestjs/common';
 import { AppError } from '../errors/app-error.js';
+import { networkOf } from '../telemetry/client-address.js';
 import { LimitRepository } from './limit.repository.js';
 import { limitsConfig, type LimitsConfig } from './limits.config.js';
 
 const HOUR_MS = 3_600_000;
-/** What one customer of a provider has of IPv6 (RFC 6177): the rest of an address costs nothing. */
-const IPV6_NETWORK = 64;
+/** Failures of an account from anywhere, for each that is allowed from one address. */
+const ANYWHERE = 10;
 
 /** Who tries to prove something, as far as they say. */
-export interface Trier {
+interface Trier {
   /** What they say they are, whether that exists or not; not there: they do not say it to us. */
   account?: string | undefined;
   /** The client's address; behind trusted proxies what these say of it. */
@@ -17,14 +17,17 @@ export interface Trier {
 }
 
 /**
- * Bounds guessing: how often somebody may fail to prove who they are, in an hour, by account and by address (NIST SP
- * 800-63B §5.2.2, OWASP ASVS 5.0 V6.3.1). It counts what was tried, so the answer is the same for accounts that are
- * not there, and also for the right secret once the count is full. Stored, so that neither another node nor a restart
+ * Bounds guessing: how often somebody may fail to prove who they are, in an hour (NIST SP 800-63B §5.2.2, OWASP ASVS
+ * 5.0 V6.3.1), by account and address together, by address, and far more widely by account alone: whoever guesses from
+ * elsewhere does not lock the account for its user soon. It counts what was tried, so the answer is the same for
+ * accounts that are not there, and also for the right secret once a count is full. Stored, so that neither another node
+ * nor a restart
  * helps.
  */
 @Injectable()
 export class Attempts {
-  /** What is being tried now, by account. */
+  private readonly logger = new Logger(Attempts.name);
+  /** What is being tried now, by what it is counted for. */
   private readonly underWay = new Map<string, Set<Promise<unknown>>>();
 
   constructor(
@@ -34,41 +37,60 @@ export class Attempts {
 
   /**
    * Counts a try before it is made, so that a thousand at once are no more than one after the other. Success clears
-   * the account's count. A try that could not be decided, because something else failed, does not count.
+   * the account's count at this address. A try that could not be decided, because something else failed, does not
+   * count.
    * @param work the try; undefined, and an AppError below 500 but 429: it has failed.
    * @throws AppError `too_many_requests`, and what `work` throws.
    */
   async guard<T>({ account, address }: Trier, work: () => Promise<T>): Promise<T> {
     const { signInFailures } = this.config;
-    const ofAddress = `failures:address:${networkOf(address)}`;
-    const ofAccount = account === undefined ? undefined : `failures:account:${account.toLowerCase()}`;
-    await this.count(ofAddress, signInFailures.address);
+    const network = networkOf(address);
+    const scopes = new Map([[`failures:address:${network}`, signInFailures.address]]);
+    let pair: string | undefined;
+    if (account !== undefined) {
+      const name = account.toLowerCase();
+      pair = `failures:account:${name}:${network}`;
+      scopes.set(pair, signInFailures.account);
+      scopes.set(`failures:account:${name}`, signInFailures.account * ANYWHERE);
+    }
+    const counted: string[] = [];
     try {
-      if (ofAccount !== undefined) await this.countAfterOthers(ofAccount, signInFailures.account);
+      for (const [scope, limit] of scopes) {
+        await this.countAfterOthers(scope, limit);
+        counted.push(scope);
+      }
     } catch (error) {
-      await this.counters.giveBack(ofAddress, 1);
+      await this.uncount(counted);
       throw error;
     }
-    const trying = this.decide([ofAddress, ofAccount], work);
-    return ofAccount === undefined ? trying : this.remember(ofAccount, trying);
+    return this.remember(counted, this.decide(counted, pair, work));
   }
 
-  private async decide<T>(
-    [ofAddress, ofAccount]: [string, string | undefined],
-    work: () => Promise<T>,
-  ): Promise<T> {
+  /** @param pair which of what was counted a success clears. */
+  private async decide<T>(counted: string[], pair: string | undefined, work: () => Promise<T>): Promise<T> {
+    let proved: T;
     try {
-      const proved = await work();
-      if (proved === undefined) return proved;
-      await this.counters.giveBack(ofAddress, 1);
-      if (ofAccount !== undefined) await this.counters.forget(ofAccount);
-      return proved;
+      proved = await work();
     } catch (error) {
-      if (!isRefusal(error)) {
-        await this.counters.giveBack(ofAddress, 1);
-        if (ofAccount !== undefined) await this.counters.giveBack(ofAccount, 1);
-      }
+      if (!isRefusal(error)) await this.uncount(counted);
       throw error;
+    }
+    if (proved === undefined) return proved;
+    await this.uncount(counted.filter((scope) => scope !== pair));
+    if (pair !== undefined) await this.tryTo(() => this.counters.forget(pair));
+    return proved;
+  }
+
+  private async uncount(scopes: readonly string[]): Promise<void> {
+    for (const scope of scopes) await this.tryTo(() => this.counters.giveBack(scope, 1));
+  }
+
+  /** The answer is known already: that a count stays too high for an hour must not change it. */
+  private async tryTo(change: () => Promise<void>): Promise<void> {
+    try {
+      await change();
+    } catch (error) {
+      this.logger.warn({ err: error }, 'A sign-in that has not failed stays counted as one that has');
     }
   }
 
@@ -93,28 +115,23 @@ export class Attempts {
     });
   }
 
-  private async remember<T>(scope: string, trying: Promise<T>): Promise<T> {
-    const all = this.underWay.get(scope) ?? new Set();
-    this.underWay.set(scope, all.add(trying));
+  private async remember<T>(scopes: readonly string[], trying: Promise<T>): Promise<T> {
+    for (const scope of scopes) {
+      const all = this.underWay.get(scope) ?? new Set();
+      this.underWay.set(scope, all.add(trying));
+    }
     try {
       return await trying;
     } finally {
-      all.delete(trying);
-      if (all.size === 0) this.underWay.delete(scope);
+      for (const scope of scopes) {
+        const all = this.underWay.get(scope);
+        all?.delete(trying);
+        if (all?.size === 0) this.underWay.delete(scope);
+      }
     }
   }
 }
 
 function isRefusal(error: unknown): boolean {
   return error instanceof AppError && error.status < 500 && error.status !== 429;
-}
-
-/** IPv4 addresses one by one, whichever way they are written; of IPv6 the network of one customer. */
-function networkOf(address: string | undefined): string {
-  if (address === undefined || !ipaddr.isValid(address)) return 'unknown';
-  const parsed = ipaddr.process(address);
-  if (parsed.kind() === 'ipv4') return parsed.toString();
-  return ipaddr.IPv6.networkAddressFromCIDR(
-    `${parsed.toNormalizedString().split('%')[0]}/${IPV6_NETWORK}`,
-  ).toString();
 }

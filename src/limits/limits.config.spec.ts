@@ -51,7 +51,7 @@ describe('LIMITS', () => {
 });
 
 describe('SIGN_IN_FAILURES', () => {
-  it('bounds an account, and an address five times as widely', () => {
+  it('bounds an account at an address, and an address five times as widely', () => {
     expect(read({ SIGN_IN_FAILURES: '10' }).signInFailures).toEqual({ account: 10, address: 50 });
   });
 });

@@ -1,6 +1,6 @@
 import { registerAs, type ConfigType } from '@nestjs/config';
 import { z } from 'zod';
-import { integer, readEnvironment } from '../errors/environment.js';
+import { integer, jsonVariable, objectError, readEnvironment } from '../errors/environment.js';
 
 const EXAMPLE = 'JSON like {"user":{"requests_per_minute":600,"streams":50},"tenant":{"runs":200}}';
 
@@ -36,11 +36,11 @@ const GENEROUS: LimitsPart = { requests_per_minute: 600_000, streams: 20_000, ru
 
 export const limitsConfig = registerAs('limits', () => {
   const { LIMITS, SIGN_IN_FAILURES } = readEnvironment(process.env, {
-    LIMITS: z.string().transform(readLimits).optional(),
+    LIMITS: jsonVariable(limits, EXAMPLE).optional(),
     SIGN_IN_FAILURES: integer(
       1,
       1_000_000,
-      'how many failed sign-ins of one account an hour, a whole number from 1 to 1000000',
+      'how many failed sign-ins of one account from one address an hour, a whole number from 1 to 1000000',
     ).default(100),
   });
   const { user = {}, key = {}, tenant = {} } = LIMITS ?? {};
@@ -52,31 +52,9 @@ export const limitsConfig = registerAs('limits', () => {
      * bounds that hold otherwise are for a server, which counts alone.
      */
     isSet: LIMITS !== undefined,
-    /** Failed sign-ins an hour: of one account, and from one address. */
+    /** Failed sign-ins an hour: of one account from one address, and from one address. */
     signInFailures: { account: SIGN_IN_FAILURES, address: SIGN_IN_FAILURES * 5 },
   };
 });
 
 export type LimitsConfig = ConfigType<typeof limitsConfig>;
-
-function readLimits(text: string, context: z.RefinementCtx): z.output<typeof limits> {
-  const parsed = limits.safeParse(readJson(text));
-  if (parsed.success) return parsed.data;
-  const faults = parsed.error.issues.map(({ path, message }) => `${path.join('.')} ${message}`.trimStart());
-  context.addIssue({ code: 'custom', message: `${EXAMPLE}: ${faults.join('; ')}` });
-  return z.NEVER;
-}
-
-/** What is no JSON is no object either, and that is what is told. */
-function readJson(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
-}
-
-function objectError({ code, keys }: { code?: string; keys?: string[] }): string {
-  return code === 'unrecognized_keys' ? `has no ${keys?.join(', ')}` : 'must be an object';
-}

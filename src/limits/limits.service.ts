@@ -5,7 +5,6 @@ import {
   Logger,
   type OnApplicationBootstrap,
   type OnApplicationShutdown,
-  Optional,
 } from '@nestjs/common';
 import { Database } from '../database/database.js';
 import { AppError } from '../errors/app-error.js';
@@ -47,10 +46,11 @@ export class Limits implements OnApplicationBootstrap, OnApplicationShutdown {
   constructor(
     database: Database,
     private readonly repository: LimitRepository,
-    @Inject(limitsConfig.KEY) private readonly config: LimitsConfig,
-    @Optional() private readonly metrics?: Metrics,
+    @Inject(limitsConfig.KEY) private readonly config: Pick<LimitsConfig, 'settings' | 'isSet'>,
+    private readonly metrics: Metrics,
   ) {
     const onAway = (error: unknown) => this.tellAway(error);
+    const now = () => this.now();
     if (database.exclusive || !config.isSet) {
       this.rates = new RateWindows(MINUTE_MS, now);
       this.slots = new Slots(now);
@@ -89,7 +89,7 @@ export class Limits implements OnApplicationBootstrap, OnApplicationShutdown {
       if (!isAllowed) for (const before of answers) this.rates.giveBack(before.scope, amount);
       answers.push({ party, scope, limit, isAllowed, left, resetsInMs });
       if (isAllowed) continue;
-      this.metrics?.limitRefusalsTotal.inc({ limit: measure, party });
+      this.metrics.limitRefusalsTotal.inc({ limit: measure, party });
       break;
     }
     return answers;
@@ -137,7 +137,7 @@ export class Limits implements OnApplicationBootstrap, OnApplicationShutdown {
       if (await this.slots.take(scope, limit)) taken.push(scope);
       else {
         release();
-        this.metrics?.limitRefusalsTotal.inc({ limit: 'streams', party });
+        this.metrics.limitRefusalsTotal.inc({ limit: 'streams', party });
         const { least, most } = STREAM_RETRY_S;
         throw new AppError('too_many_requests', `The ${party} has ${limit} streams open: close one first.`, {
           retryAfter: least + Math.floor(Math.random() * (most - least + 1)),
@@ -149,7 +149,7 @@ export class Limits implements OnApplicationBootstrap, OnApplicationShutdown {
 
   /** Asks what all nodes share, but not for long, and not again and again while it is away. */
   private async reach<T>(ask: () => Promise<T>): Promise<T> {
-    if (this.awayUntil !== undefined && now() < this.awayUntil)
+    if (this.awayUntil !== undefined && this.now() < this.awayUntil)
       throw new AppError('unavailable', 'Still away.');
     const answer = await soon(ask());
     this.awayUntil = undefined;
@@ -158,9 +158,14 @@ export class Limits implements OnApplicationBootstrap, OnApplicationShutdown {
 
   private tellAway(error: unknown): void {
     const isKnown = this.awayUntil !== undefined;
-    if (!isKnown || now() >= (this.awayUntil ?? 0)) this.awayUntil = now() + AWAY_MS;
+    if (!isKnown || this.now() >= (this.awayUntil ?? 0)) this.awayUntil = this.now() + AWAY_MS;
     if (isKnown) return;
     this.logger.warn({ err: error }, 'The shared limits cannot be reached: this node counts for itself');
+  }
+
+  /** Milliseconds of a clock that never jumps. */
+  protected now(): number {
+    return performance.now();
   }
 
   private async clean(): Promise<void> {
@@ -170,10 +175,6 @@ export class Limits implements OnApplicationBootstrap, OnApplicationShutdown {
       this.logger.warn({ err: error }, 'Old counters could not be deleted; the next round tries again');
     }
   }
-}
-
-function now(): number {
-  return performance.now();
 }
 
 function refuse(answers: readonly LimitAnswer[], what: string): void {

@@ -103,6 +103,22 @@ describe('slots that nodes share', () => {
     expect(table.total).toBe(5);
   });
 
+  it('are written down again while a claim that was given up may still come through', async () => {
+    const table = new FakeTable();
+    const shared = table.of(1);
+    const slots = new Slots(clock, {
+      ...shared,
+      claim: () => Promise.reject(new Error('takes too long')),
+    });
+    expect(await takeMany(slots, 5, 1)).toBe(1);
+    await slots.settle();
+    table.held.set(1, 4); // It has come through.
+
+    now += 5_000;
+    await slots.settle();
+    expect(table.total).toBe(1);
+  });
+
   it('are written down anew for who was taken for dead', async () => {
     const table = new FakeTable();
     const slots = new Slots(clock, table.of(1));

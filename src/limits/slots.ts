@@ -24,6 +24,8 @@ interface Share {
   mine: number;
   /** What the shared table says of it; NaN: not known. */
   written: number;
+  /** Until then a claim that was given up may come through, whatever was written since. */
+  doubtedUntil: number;
   /** Until then nobody has one. */
   fullUntil: number;
   /** Since when the node has more than it uses. */
@@ -35,6 +37,8 @@ interface Share {
 const FULL_MS = 1_000;
 /** Milliseconds for which a node keeps slots of a large limit that nobody uses: who left mostly comes back. */
 const IDLE_MS = 10_000;
+/** Milliseconds after which a claim that was given up has come through, or never will: longer than any statement. */
+const DOUBT_MS = 10_000;
 
 /**
  * How many of something may be open at the same time, by name, over all nodes. A node holds its share and hands it
@@ -113,6 +117,7 @@ export class Slots {
     } catch (error) {
       this.onAway(error);
       share.written = Number.NaN;
+      share.doubtedUntil = this.now() + DOUBT_MS;
       if (share.mine < limit) share.mine = Math.min(limit, share.mine + shareOf(limit));
       else share.fullUntil = this.now() + FULL_MS;
     }
@@ -122,7 +127,7 @@ export class Slots {
   private async write(scope: string, share: Share, shared: SharedSlots): Promise<void> {
     try {
       await shared.keep(scope, share.mine);
-      share.written = share.mine;
+      share.written = this.now() < share.doubtedUntil ? Number.NaN : share.mine;
     } catch (error) {
       this.onAway(error);
       share.written = Number.NaN;
@@ -137,6 +142,7 @@ export class Slots {
         used: 0,
         mine: 0,
         written: 0,
+        doubtedUntil: 0,
         fullUntil: 0,
         idleSince: this.now(),
         busy: undefined,

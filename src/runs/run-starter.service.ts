@@ -1,7 +1,7 @@
 import { Injectable, Optional } from '@nestjs/common';
 import type { Owner } from '../auth/principal.js';
 import { Database, type Queryable } from '../database/database.js';
-import { newId } from '../database/ids.js';
+import { isId, newId } from '../database/ids.js';
 import { AppError, hasCode } from '../errors/app-error.js';
 import { EventLog } from '../event-log/event-log.js';
 import type { Block } from '../sessions/message.js';
@@ -61,8 +61,8 @@ export class RunStarter {
     private readonly stores: StartStores,
     private readonly leases: LeaseRepository,
     private readonly log: EventLog,
+    private readonly openRuns: OpenRuns,
     @Optional() private readonly workspaces?: Workspaces,
-    @Optional() private readonly openRuns?: OpenRuns,
   ) {}
 
   /**
@@ -84,7 +84,7 @@ export class RunStarter {
       const session = await this.lockSession(trx, start);
       await this.checkBusy(trx, start.whenBusy, session);
       const { principal, keyId, onDisconnect, content } = start;
-      await this.openRuns?.requireRoom(trx, { ...principal, keyId });
+      await this.openRuns.requireRoom(trx, { ...principal, keyId });
       const agent = start.agent ?? session.agent;
       const model = resolveModel(session.model, agent);
       return {
@@ -194,11 +194,12 @@ export class RunStarter {
 
   /** The session's row is locked from here on, so its runs are numbered one after the other. */
   private async lockSession(trx: Queryable, start: RunStart): Promise<Session> {
-    const owner: Owner = start.principal;
-    if (start.sessionId === null) return this.stores.sessions.create(owner, { agent: start.agent }, trx);
-    const session = await this.stores.sessions.save(owner, start.sessionId, {}, trx);
-    if (session === undefined) throw new AppError('not_found', 'There is no such session.');
-    return session;
+    const { sessions } = this.stores;
+    const { principal: owner, sessionId, agent } = start;
+    if (sessionId === null) return sessions.create(owner, { agent }, trx);
+    const session = isId('ses', sessionId) ? await sessions.save(owner, sessionId, {}, trx) : undefined;
+    // One that others show to the caller is refused otherwise than one that is not there.
+    return session ?? sessions.require(owner, sessionId, trx);
   }
 
   private async checkBusy(trx: Queryable, whenBusy: WhenBusy, session: Session): Promise<void> {

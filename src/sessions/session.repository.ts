@@ -40,9 +40,9 @@ export class SessionRepository {
     return toSession(row);
   }
 
-  async find(owner: Owner, id: string): Promise<Session | undefined> {
+  async find(owner: Owner, id: string, on?: Queryable): Promise<Session | undefined> {
     const row = await this.database
-      .of(owner)
+      .of(owner, on)
       .selectFrom('sessions')
       .selectAll()
       .where('id', '=', id)
@@ -55,22 +55,22 @@ export class SessionRepository {
    * The session, when it is the caller's.
    * @throws AppError `not_found`; `forbidden` when others show it to the caller.
    */
-  async require(owner: Owner, id: string): Promise<Session> {
-    return requireOwn(owner, await this.see(owner, id));
+  async require(owner: Owner, id: string, on?: Queryable): Promise<Session> {
+    return requireOwn(owner, await this.see(owner, id, on));
   }
 
   /** The session, when it is the caller's or others show it to the caller. @throws AppError `not_found`. */
-  async see(owner: Owner, id: string): Promise<Session> {
+  async see(owner: Owner, id: string, on?: Queryable): Promise<Session> {
     const session = isId('ses', id)
-      ? ((await this.find(owner, id)) ?? (await this.findShown(owner, id)))
+      ? ((await this.find(owner, id, on)) ?? (await this.findShown(owner, id, on)))
       : undefined;
     if (session === undefined) throw new AppError('not_found', 'There is no such session.');
     return session;
   }
 
-  private async findShown(viewer: Owner, id: string): Promise<Session | undefined> {
+  private async findShown(viewer: Owner, id: string, on?: Queryable): Promise<Session | undefined> {
     const row = await this.database
-      .of(viewer)
+      .of(viewer, on)
       .selectFrom('sessions')
       .selectAll()
       .where('id', '=', id)

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
 import { pinoHttp, type HttpLogger } from 'pino-http';
+import { clientAddress } from './client-address.js';
 import { redactUrl } from './redact-url.js';
 
 /** What is asked for all the time and tells nothing when it went well: probes, metrics, files of pages. */
@@ -45,7 +46,7 @@ function describeRequest(request: IncomingMessage & { ip?: string }) {
     id: request.id,
     method: request.method,
     url: redactUrl(addressOf(request)),
-    remote_address: request.ip ?? request.socket.remoteAddress,
+    remote_address: clientAddress(request),
     user_agent: request.headers['user-agent'],
   };
 }

@@ -1,9 +1,7 @@
 import { registerAs } from '@nestjs/config';
 import { z } from 'zod';
-import { EnvironmentError, readEnvironment } from '../errors/environment.js';
+import { EnvironmentError, isSecret, readEnvironment } from '../errors/environment.js';
 
-/** Variables whose values no log repeats, by the words in their names. */
-const SECRET = /SECRET|PASSWORD|TOKEN$|KEY$/;
 const ADDRESS_PASSWORD = /:\/\/[^\s/:@]*:([^\s/]+)@/;
 
 const LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
@@ -29,18 +27,23 @@ export const telemetryConfig = registerAs('telemetry', () => {
 });
 
 function secretsOf(name: string, value: string): string[] {
-  if (name.endsWith('_FILE')) return secretInFile(name.slice(0, -'_FILE'.length));
-  if (SECRET.test(name)) return [value];
+  if (name.endsWith('_FILE')) return secretsInFile(name.slice(0, -'_FILE'.length));
+  return secretsIn(name, value);
+}
+
+/** Of an address only the password: the rest helps whoever reads why it does not answer. */
+function secretsIn(name: string, value: string): string[] {
   const password = ADDRESS_PASSWORD.exec(value)?.[1];
-  return password === undefined ? [] : [password];
+  const whole = isSecret(name) && !name.endsWith('_URL') ? [value] : [];
+  return password === undefined ? whole : [...whole, password];
 }
 
 /** A file that cannot be read is named by whoever needs it. */
-function secretInFile(name: string): string[] {
-  if (!SECRET.test(name)) return [];
+function secretsInFile(name: string): string[] {
+  if (!isSecret(name)) return [];
   try {
     const { [name]: value = '' } = readEnvironment(process.env, { [name]: z.string().optional() });
-    return [value];
+    return secretsIn(name, value);
   } catch (error) {
     if (error instanceof EnvironmentError) return [];
     throw error;

@@ -3,7 +3,10 @@ import type { Principal } from '../auth/principal.js';
 
 /** What a tool is told about the call it serves. */
 export interface ToolContext {
-  /** Who started the run; check here what the tool may do for them. */
+  /**
+   * Who started the run; check here what the tool may do for them. `email` is what an administrator entered, what an
+   * identity provider has verified, or the `email` of a token that was signed elsewhere, which is as good as its issuer.
+   */
   principal: Pick<Principal, 'userId' | 'tenantId' | 'email' | 'roles'>;
   sessionId: string;
   runId: string;

@@ -1,6 +1,6 @@
 import { registerAs, type ConfigType } from '@nestjs/config';
 import { z } from 'zod';
-import { readEnvironment } from '../errors/environment.js';
+import { jsonVariable, objectError, readEnvironment } from '../errors/environment.js';
 
 const EXAMPLE = 'JSON like {"run":{"usd":1,"turns":40},"user":{"usd":5}}';
 
@@ -39,30 +39,8 @@ export type BudgetSettings = z.output<typeof budgets>;
 
 export const usageConfig = registerAs('usage', () =>
   readEnvironment(process.env, {
-    BUDGETS: z.string().transform(readBudgets).optional(),
+    BUDGETS: jsonVariable(budgets, EXAMPLE).optional(),
   }),
 );
 
 export type UsageConfig = ConfigType<typeof usageConfig>;
-
-function readBudgets(text: string, context: z.RefinementCtx): BudgetSettings {
-  const parsed = budgets.safeParse(readJson(text));
-  if (parsed.success) return parsed.data;
-  const faults = parsed.error.issues.map(({ path, message }) => `${path.join('.')} ${message}`.trimStart());
-  context.addIssue({ code: 'custom', message: `${EXAMPLE}: ${faults.join('; ')}` });
-  return z.NEVER;
-}
-
-/** What is no JSON is no object either, and that is what is told. */
-function readJson(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
-}
-
-function objectError({ code, keys }: { code?: string; keys?: string[] }): string {
-  return code === 'unrecognized_keys' ? `has no ${keys?.join(', ')}` : 'must be an object';
-}

@@ -22,7 +22,7 @@ export class RunChanges {
 
   /** @throws AppError `not_found`, also for the run of somebody else. */
   async diff(owner: Owner, runId: string): Promise<RunDiff> {
-    const run = await this.agent.find(owner, runId);
+    const run = await this.agent.see(owner, runId);
     const files: RunDiff['files'] = [];
     let length = 0;
     for await (const { path, before, after, isChangedSince } of this.workspaces.differences(run)) {
@@ -35,7 +35,7 @@ export class RunChanges {
 
   /** @throws AppError `not_found`; `conflict`; `session_busy` while a run may change the workspace. */
   async revert(owner: Owner, runId: string): Promise<RunRevert> {
-    const run = requireOwn(owner, await this.agent.find(owner, runId));
+    const run = requireOwn(owner, await this.agent.see(owner, runId));
     const sessionId = await this.workspaces.workspaceOf(run.sessionId);
     const mayBegin = async (): Promise<void> => {
       if ((await this.runs.listOpen(run, sessionId)).length === 0) return;

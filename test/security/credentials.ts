@@ -48,6 +48,7 @@ const TOKENS: Row[] = [
   ['S17', 'a token without its signature', async () => byToken((await signed({})).replace(/[^.]+$/, '')), NO],
   ['S17', 'a token signed with another secret', async () => byToken(await foreign()), NO],
   ['S18', 'a token that has expired', async () => byToken(await signed({ exp: now() - 120 })), NO],
+  ['S18', 'a token that has just expired', async () => byToken(await signed({ exp: now() })), NO],
   ['S18', 'a token for later', async () => byToken(await signed({ nbf: now() + 120 })), NO],
   ['S19', 'a token of another issuer', async () => byToken(await signed({ iss: 'https://evil.test' })), NO],
   ['S19', 'a token of two issuers', async () => byToken(await signed({ iss: [ISSUER] })), NO],

@@ -189,6 +189,16 @@ export function crossSite(): void {
       expect((await stage.admin.api.call('GET', '/api/agent/sessions?limit=100')).text).toBe(before);
     });
 
+    it('S8 our own page may change something, whatever other pages may; none may that only says it is ours', async () => {
+      const change = (...headers: string[]) =>
+        stage.raw('POST /api/agent/sessions', [admin(), JSON_TYPE, ...headers], '{}');
+      expect((await change(`Origin: ${stage.url}`)).status).toBe(201);
+      expect((await change(`Origin: ${stage.url}`, ...OURS)).status).toBe(201);
+      expect(refusal(await change('Origin: https://evil.test', ...OURS))).toBe('403 cross_site');
+      expect(await upgrade(admin(), `Origin: ${stage.url}`)).toBe('403 cross_site');
+      expect(await watch(`Origin: ${stage.url}`)).toBe('403 cross_site');
+    });
+
     it.each([
       ['POST', STREAM],
       ['POST', '/api/agent/sessions'],

@@ -322,7 +322,7 @@ describe('a request', () => {
     getHttpServer: () => new EventEmitter(),
   } as unknown as NestExpressApplication;
   refuseOddRequests(app);
-  parseBodies(app);
+  parseBodies(app, { authenticateFirst: () => Promise.reject(new Error('not asked here')) });
   const [hygiene, requireJson] = handlers;
   const problemOf = (handler: (typeof handlers)[number] | undefined, request: object) => {
     let problem: unknown;

@@ -5,6 +5,7 @@ export const ACROSS_TENANTS: Record<string, string> = {
   'audit/audit.repository.ts': 'writes and forgets what was done, whoever did it; sign-ins of nobody',
   'auth/api-key/api-key.repository.ts': 'finds by the secret who is asking',
   'auth/oidc/identity.repository.ts': 'finds by the provider who is asking',
+  'auth/session/login.repository.ts': 'finds by the cookie who is asking',
   'auth/users/user.repository.ts':
     'finds by address or id who is asking; addresses are unique over all tenants',
   'event-log/sql/ended-run.repository.ts': 'forgets old logs',

@@ -3,7 +3,7 @@ import type { AuditedRoute } from '../audited.decorator.js';
 const ADMINISTRATION = '/api/admin/';
 
 /** A route as the application has it. */
-export interface Route {
+interface Route {
   method: string;
   /** As it is written: `/api/agent/runs/:id/cancel`. */
   pattern: string;

@@ -10,14 +10,8 @@ import { Audited } from '../../audit/audited.decorator.js';
 import { Refuses } from '../../errors/refuses.decorator.js';
 import { CurrentPrincipal, Requires } from '../access.decorator.js';
 import type { Principal } from '../principal.js';
-import {
-  createKey,
-  type CreateKey,
-  listAllKeys,
-  type ListAllKeys,
-  tenantQuery,
-  type TenantQuery,
-} from './api-key.js';
+import { type TenantQuery, tenantQuery } from '../user.js';
+import { createKey, type CreateKey, listAllKeys, type ListAllKeys } from './api-key.js';
 import { ApiKeys } from './api-keys.service.js';
 import { type KeyList, keyList, type NewKeyView, newKeyView } from './views.js';
 

@@ -33,7 +33,7 @@ export interface KeysOf {
   userId?: string | undefined;
 }
 
-/** The SQL about API keys. They are known by the SHA-256 of their text; time is the database's. */
+/** API keys, with what their users are. They are known by the SHA-256 of their text; time is the database's. */
 @Injectable()
 export class ApiKeyRepository {
   constructor(private readonly database: Database) {}

@@ -6,7 +6,7 @@ import type { ApiKeyVerifier } from './api-key-verifier.service.js';
 import { KEY_PREFIX } from './key-text.js';
 
 /** Where a request carries its bearer token; null without. */
-export type TokenReader = (request: Request) => string | null;
+type TokenReader = (request: Request) => string | null;
 
 /** API keys, sent like access tokens. To be asked before whoever takes every bearer token for a JWT. */
 export class ApiKeyStrategy extends passport.Strategy {

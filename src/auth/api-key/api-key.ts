@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { SCOPES } from '../permissions.js';
 import type { Owner, Scope } from '../principal.js';
-import { tenantId } from '../user.js';
+import { givenName, tenantId } from '../user.js';
 
 /** Keys of one user that are neither ended nor expired. */
 export const MAX_LIVE_KEYS = 50;
@@ -17,21 +17,15 @@ export interface ApiKey extends Owner {
   /** The user who made it: the owner, or for a service account an administrator. */
   createdBy: string;
   createdAt: number;
-  /** Null: it does not expire. */
+  /** Null: it does not expire. No route makes such a key. */
   expiresAt: number | null;
   /** Written once a minute at most. */
   lastUsedAt: number | null;
 }
 
-/** What people call a thing of theirs: one line. */
-export const keyName = z
-  .string()
-  .regex(/^[^\p{C}\p{Zl}\p{Zp}]{1,100}$/u, 'Takes one line of 1 to 100 characters')
-  .refine((text) => text.trim() !== '', 'Takes more than blanks');
-
 export const createKey = z
   .strictObject({
-    name: keyName,
+    name: givenName,
     scopes: z
       .array(z.enum(SCOPES))
       .min(1)
@@ -66,7 +60,3 @@ export const listAllKeys = z.strictObject({
   tenant_id: tenantId.optional(),
 });
 export type ListAllKeys = z.output<typeof listAllKeys>;
-
-/** Another tenant: for administrators of `default` only. */
-export const tenantQuery = z.strictObject({ tenant_id: tenantId.optional() });
-export type TenantQuery = z.output<typeof tenantQuery>;

@@ -7,8 +7,8 @@ import { AuditReader } from '../../audit/audit-reader.service.js';
 import type { AuditRow } from '../../audit/audit-row.js';
 import type { AuditFilter } from '../../audit/audit.repository.js';
 import { Audited } from '../../audit/audited.decorator.js';
-import { AppError } from '../../errors/app-error.js';
 import { CurrentPrincipal, Requires } from '../access.decorator.js';
+import { administeredTenant } from '../permissions.js';
 import type { Principal } from '../principal.js';
 import { DEFAULT_TENANT } from '../user.js';
 import { cursorOf, type ExportAudit, exportAudit, type ListAudit, listAudit } from './requests.js';
@@ -64,10 +64,7 @@ export class AuditController {
 }
 
 function filterFor(admin: Principal, { from, to, tenant_id: named }: ExportAudit): AuditFilter {
-  const tenantId = named ?? admin.tenantId;
-  if (tenantId !== admin.tenantId && admin.tenantId !== DEFAULT_TENANT) {
-    throw new AppError('forbidden', 'You may read the audit of your own tenant only.');
-  }
+  const tenantId = administeredTenant(admin, named);
   return { tenantId, withUnknown: tenantId === DEFAULT_TENANT, from, to };
 }
 

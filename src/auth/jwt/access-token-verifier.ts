@@ -38,14 +38,14 @@ const ASYMMETRIC: string[] = [
   ...(['ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'] as const),
 ];
 
-/** Seconds that clocks may differ: for the beginning, and for the end. */
+/** Seconds that clocks may differ at the beginning of a token; at its end they may not. */
 const EARLY = 60;
-const LATE = 5;
 
 /** RFC 9068 §2.1 and what is older than it; media types are case-insensitive. */
 const HEADER_TYPES = new Set(['jwt', 'at+jwt', 'application/at+jwt']);
 
-/** Keycloak and Cognito name the kind of a token in its payload. */
+/** Keycloak (`typ`), Cognito (`token_use`) and others name the kind of a token in its payload. */
+const KIND_CLAIMS = ['typ', 'token_use', 'token_type', 'use'];
 const PAYLOAD_TYPES = new Set(['bearer', 'jwt', 'at+jwt', 'access', 'access_token']);
 /** OpenID Connect Core §3.3.2.11: only ID tokens have these. */
 const ID_TOKEN_CLAIMS = ['at_hash', 'c_hash'];
@@ -86,14 +86,14 @@ export class AccessTokenVerifier {
    */
   async verify(token: string): Promise<AccessClaims> {
     const said = this.checked.find(token) ?? (await this.check(token));
-    if (said.exp + LATE <= Date.now() / 1000) throw notValid();
+    if (said.exp <= Date.now() / 1000) throw notValid();
     return said;
   }
 
   private async check(token: string): Promise<AccessClaims> {
     const { payload, protectedHeader } = await this.verifySignature(token);
     const isAccessToken =
-      [payload['typ'], payload['token_use']].every(isAccessType) &&
+      KIND_CLAIMS.every((claim) => isAccessType(payload[claim])) &&
       ID_TOKEN_CLAIMS.every((claim) => payload[claim] === undefined);
     const parsed = claims.safeParse(payload);
     if (!isAccessToken || !parsed.success) throw notValid();

@@ -7,7 +7,7 @@ const TIMEOUT_MS = 5_000;
 const WITHOUT_BODY = new Set([204, 205, 304]);
 
 /** What of a request is needed here: the part of `fetch` that libraries of identity providers use. */
-export interface BoundedRequest {
+interface BoundedRequest {
   method?: string;
   headers?: Headers | Record<string, string> | undefined;
   body?: unknown;

@@ -76,10 +76,15 @@ describe('somebody who signs in for the first time', () => {
     expect(account).toMatchObject({ tenantId: 'acme', roles: ['viewer'] });
   });
 
-  it('has no address where the provider says that it is not verified', async () => {
+  it('has no address unless the provider says that it is verified', async () => {
     expect(await identities.accountOf({ ...ADA, ...verified(false) }, false)).toMatchObject({ email: null });
     const unsure = { ...ADA, subject: 'eve', ...verified(undefined) };
-    expect(await identities.accountOf(unsure, false)).toMatchObject({ email: 'ada@id.test' });
+    expect(await identities.accountOf(unsure, false)).toMatchObject({ email: null });
+  });
+
+  it('cannot take an address from whom it belongs to by only naming it', async () => {
+    await identities.accountOf({ ...ADA, subject: 'eve', ...verified(undefined) }, false);
+    expect(await identities.accountOf(ADA, false)).toMatchObject({ email: 'ada@id.test' });
   });
 
   it('stays out where the provider should have named a tenant', async () => {
@@ -112,6 +117,12 @@ describe('an address that has an account already', () => {
   it('is linked to one subject of a provider only', async () => {
     expect(await outcome({}, true)).toBe('usr_local');
     expect(await outcome({ subject: 'eve' }, true)).toBe(TAKEN);
+  });
+
+  it('is linked to one subject also when two come with it at the same time', async () => {
+    const subjects = ['ada', 'eve', 'mal'];
+    const all = await Promise.all(subjects.map((subject) => outcome({ subject }, true)));
+    expect(all.toSorted()).toEqual([TAKEN, TAKEN, 'usr_local']);
   });
 
   it('is not linked over tenants', async () => {

@@ -42,17 +42,21 @@ export class Identities {
       (!user.roles.includes('admin') || person.roles?.includes('admin') === true) &&
       !(await this.identities.isKnown(person.issuer, user.id));
     if (!isTheirs) throw addressTaken();
-    return this.accounts.find(await this.identities.bind(person.issuer, person.subject, user.id));
+    const id = await this.identities.bind(person.issuer, person.subject, user.id);
+    // Another subject with this address has come at the same time.
+    if (id === undefined) throw addressTaken();
+    return this.accounts.find(id);
   }
 
   /** Bound first, made then: what is left by a process that died in between is finished at the next sign-in. */
   private async create(newUserId: string, person: ProviderUser): Promise<User> {
     const { issuer, subject, email } = person;
-    const id = await this.identities.bind(issuer, subject, newUserId);
+    const id = (await this.identities.bind(issuer, subject, newUserId)) ?? newUserId;
     const isMade = await this.accounts.insert({
       id,
       tenantId: person.tenantId ?? DEFAULT_TENANT,
-      email: email === null || email.isVerified === false ? null : email.address,
+      // An address that anybody can name would be taken from whom it belongs to, and tools go by it.
+      email: email?.isVerified === true ? email.address : null,
       roles: person.roles ?? ['member'],
       passwordHash: '',
     });

@@ -15,7 +15,7 @@ const CLOCK_SECONDS = 60;
 const ALGORITHMS = 'RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA Ed25519'.split(' ');
 
 /** How the provider is reached, and how the keys at an address check a token. */
-export interface ProviderTools {
+interface ProviderTools {
   fetch: client.CustomFetch;
   keysAt(address: URL): TokenKeys;
   /** Milliseconds since 1970. */

@@ -22,6 +22,12 @@ onEachDatabase('identities', (open) => {
     expect(await identities.find(ISSUER, 'race')).toBe(both[0]);
   });
 
+  it('bind a user to one subject of an issuer, whoever comes first', async () => {
+    const both = await Promise.all(['a', 'b'].map((subject) => identities.bind(ISSUER, subject, 'usr_one')));
+    expect(both).toEqual(expect.arrayContaining(['usr_one', undefined]));
+    expect(await identities.bind('https://other.test', 'a', 'usr_one')).toBe('usr_one');
+  });
+
   it('are told apart by issuer and subject', async () => {
     await identities.bind(ISSUER, 'told-apart', 'usr_4');
     expect(await identities.find('https://other.test', 'told-apart')).toBeUndefined();

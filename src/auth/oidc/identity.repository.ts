@@ -3,7 +3,7 @@ import { sql } from 'kysely';
 import { Database } from '../../database/database.js';
 import { BEGUN_SECONDS } from './begun-sign-in.js';
 
-/** The only SQL about whom identity providers mean, and about which sign-ins have come back. */
+/** Whom identity providers mean (`identities`), and which sign-ins have come back (among the `logins`). */
 @Injectable()
 export class IdentityRepository {
   constructor(private readonly database: Database) {}
@@ -32,15 +32,18 @@ export class IdentityRepository {
     return row !== undefined;
   }
 
-  /** The id of the user whom the provider means from now on: the given one, unless somebody was first. */
-  async bind(issuer: string, subject: string, userId: string): Promise<string> {
+  /**
+   * The id of the user whom the provider means from now on: the given one, unless somebody was first.
+   * @returns undefined when the provider means that user by another subject.
+   */
+  async bind(issuer: string, subject: string, userId: string): Promise<string | undefined> {
     await this.database
       .acrossTenants()
       .insertInto('identities')
       .values({ issuer, subject, user_id: userId, created_at: this.database.now })
-      .onConflict((conflict) => conflict.columns(['issuer', 'subject']).doNothing())
+      .onConflict((conflict) => conflict.doNothing())
       .execute();
-    return (await this.find(issuer, subject)) ?? userId;
+    return this.find(issuer, subject);
   }
 
   async unbind(issuer: string, subject: string, userId: string): Promise<void> {

@@ -9,7 +9,10 @@ import { IdentityRepository } from './identity.repository.js';
 import { LoginOpener } from './login-opener.js';
 import { oidcConfig, type OidcConfig } from './oidc.config.js';
 
-export const CALLBACK_PATH = '/api/auth/oidc/callback';
+const CALLBACK_PATH = '/api/auth/oidc/callback';
+
+/** Makes a try, and counts when it fails. */
+type Attempt = <T>(work: () => Promise<T>) => Promise<T>;
 
 /** Signing in with the identity provider: from here to there, and back. */
 @Injectable()
@@ -36,16 +39,18 @@ export class OidcSignIn {
 
   /**
    * Signs in who comes back, once.
+   * @param attempt makes the one try that may be a guess: to get somebody's name from the provider. An answer to no
+   * sign-in of this browser, which any page can have it send, is none.
    * @returns the path that the sign-in was begun for.
    * @throws AppError `sign_in_failed`, `sign_in_refused`, `unavailable`
    */
-  async finish(request: Request, response: Response): Promise<string> {
-    const answer = new URLSearchParams(request.url.split('?')[1] ?? '');
+  async finish(request: Request, response: Response, attempt: Attempt): Promise<string> {
+    const answer = new URLSearchParams(request.url.replace(/^[^?]*/, ''));
     const begun = await this.begunBy(request, answer);
     const { name, options } = cookieOf(request);
     response.clearCookie(name, options);
     if (!(await this.marks.spend(markOf(begun.state)))) throw notBegun();
-    const person = await this.identified(begun, answer);
+    const person = await attempt(() => this.identified(begun, answer));
     const linksVerifiedEmail = this.config.provider?.linksVerifiedEmail ?? false;
     await this.logins.begin(await this.identities.accountOf(person, linksVerifiedEmail), request, response);
     return begun.return_to;

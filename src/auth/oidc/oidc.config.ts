@@ -1,8 +1,6 @@
 import { registerAs, type ConfigType } from '@nestjs/config';
 import { z } from 'zod';
-import { isGiven, readEnvironment } from '../../errors/environment.js';
-
-const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
+import { isGiven, isSafeAddress, readEnvironment } from '../../errors/environment.js';
 
 /** The identity provider (OpenID Connect) that people may sign in with; `provider` is null without one. */
 export const oidcConfig = registerAs('oidc', () => {
@@ -31,7 +29,7 @@ function variables(env: NodeJS.ProcessEnv) {
   const production = env['NODE_ENV'] === 'production';
   const isOn = isGiven(env, 'OIDC_ISSUER');
   const hasClient = isGiven(env, 'OIDC_CLIENT_ID');
-  const issuer = z.string().refine((text) => isSafe(text, production) && !/[?#]/.test(text));
+  const issuer = z.string().refine((text) => isSafeAddress(text, production) && !/[?#]/.test(text));
   const clientId = z.string().regex(/^[\x20-\x7e]{1,255}$/);
   return {
     OIDC_ISSUER: (hasClient ? issuer : issuer.optional()).describe(
@@ -52,7 +50,7 @@ function variables(env: NodeJS.ProcessEnv) {
     OIDC_LINK_VERIFIED_EMAIL: z.enum(['true', 'false']).default('false').describe('true or false'),
     PUBLIC_URL: z
       .string()
-      .refine((text) => isSafe(text, production) && new URL(text).origin === text)
+      .refine((text) => isSafeAddress(text, production) && new URL(text).origin === text)
       .optional()
       .describe('the https origin under which people reach this server, like https://agents.example.com'),
   };
@@ -63,12 +61,3 @@ const claimName = z
   .regex(/^[\x21-\x7e]{1,255}$/)
   .optional()
   .describe('the name of a claim');
-
-/** Plain http only where nobody is between: loopback, or a development set-up. */
-function isSafe(text: string, production: boolean): boolean {
-  const url = URL.parse(text);
-  if (url === null || url.username !== '' || url.password !== '') return false;
-  return (
-    url.protocol === 'https:' || (url.protocol === 'http:' && (!production || LOOPBACK.test(url.hostname)))
-  );
-}

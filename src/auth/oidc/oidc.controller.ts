@@ -87,7 +87,7 @@ export class OidcController {
     @Req() request: Request,
     @Res({ passthrough: true }) response: Response,
   ): Promise<Elsewhere> {
-    const finish = () => this.signIn.finish(request, response);
-    return { url: await this.attempts.guard({ address: request.ip }, finish) };
+    const attempt = <T>(work: () => Promise<T>) => this.attempts.guard({ address: request.ip }, work);
+    return { url: await this.signIn.finish(request, response, attempt) };
   }
 }

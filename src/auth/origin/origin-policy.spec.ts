@@ -62,8 +62,23 @@ describe('A change with a cookie', () => {
     [EVIL, undefined, 'cross_site'],
     [EVIL, 'cross-site', 'cross_site'],
     ['null', undefined, 'cross_site'],
+    [EVIL, 'same-origin', 'cross_site'],
+    ['null', 'same-origin', 'cross_site'],
+    ['', 'same-origin', 'cross_site'],
+    ['https://agent.example.com', 'same-origin', 'cross_site'],
+    [`${OWN}.evil.test`, 'same-origin', 'cross_site'],
   ])('from Origin %s, Sec-Fetch-Site %s: %s', (origin, site, expected) => {
     expect(outcome(() => own.checkChange(visit(origin, site)))).toBe(expected);
+    expect(outcome(() => listed.checkChange(visit(origin, site)))).toBe(expected);
+  });
+
+  it('is taken from our own page when a proxy in front ends TLS, and says the port or not', () => {
+    const inside = { protocol: 'http', headers: { origin: OWN, host: 'agent.example.com:8443' } };
+    expect(outcome(() => own.checkChange(inside))).toBe('cross_site');
+    const said = { ...inside.headers, 'sec-fetch-site': 'same-origin' };
+    expect(outcome(() => own.checkChange({ ...inside, headers: said }))).toBe('allowed');
+    const port = { ...said, origin: 'https://agent.example.com', host: 'agent.example.com:443' };
+    expect(outcome(() => own.checkChange({ ...inside, headers: port }))).toBe('allowed');
   });
 
   it('is taken from a listed page of another site', () => {

@@ -18,16 +18,18 @@ export class OriginPolicy {
   constructor(private readonly allowed: readonly string[] | null) {}
 
   isAllowed(origin: string, visit: Visit): boolean {
-    if (this.allowed !== null) return this.allowed.includes(origin);
-    const { host } = visit.headers;
-    return host !== undefined && origin === `${visit.protocol}://${host.toLowerCase()}`;
+    return this.allowed === null ? isOwn(origin, visit) : this.allowed.includes(origin);
   }
 
-  /** A request with a cookie that changes something: the browser has to say that it comes from our pages. */
+  /**
+   * A request with a cookie that changes something: the browser has to say that it comes from our pages. Those of the
+   * server itself may always. Behind a proxy that ends TLS the protocol is not known, but `same-origin` is enough.
+   */
   checkChange(visit: Visit): void {
     const { origin } = visit.headers;
-    if (siteOf(visit) === 'same-origin') return;
-    if (origin === undefined || !this.isAllowed(origin, visit)) throw crossSite();
+    const isSame = siteOf(visit) === 'same-origin';
+    if (origin === undefined ? isSame : isSame && isOwnHost(origin, visit)) return;
+    if (origin === undefined || !(isOwn(origin, visit) || this.isAllowed(origin, visit))) throw crossSite();
   }
 
   /** A request that needs no credentials, like a login: other programs than browsers say nothing, and may. */
@@ -48,6 +50,16 @@ export class OriginPolicy {
     const { origin } = visit.headers;
     if (origin === undefined ? needsOrigin : !this.isAllowed(origin, visit)) throw crossSite();
   }
+}
+
+function isOwn(origin: string, { protocol, headers: { host } }: Visit): boolean {
+  return host !== undefined && origin === `${protocol}://${host.toLowerCase()}`;
+}
+
+/** With the default port of the origin's protocol said or not. */
+function isOwnHost(origin: string, { headers: { host } }: Visit): boolean {
+  const [protocol] = /^https?:\/\//.exec(origin) ?? [];
+  return protocol !== undefined && URL.parse(`${protocol}${host ?? ''}`)?.origin === origin;
 }
 
 function siteOf(visit: Visit): string | string[] | undefined {

@@ -12,7 +12,7 @@ export interface Ground {
 }
 
 /** What is either alive or not, whoever stands on it. */
-export interface Living {
+interface Living {
   /** Those of the ids that have not ended. */
   aliveAmong(ids: readonly string[]): Promise<string[]>;
 }

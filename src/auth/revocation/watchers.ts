@@ -36,15 +36,27 @@ export class Watchers {
     return [...(this.groups.get(key) ?? [])];
   }
 
-  /** Those whose credentials have ended by what is stored now, a portion of the keys at a time. */
+  /**
+   * Those whose credentials have ended by what is stored now, a portion of the keys at a time.
+   * @throws after all portions, what went wrong with one that could not be judged: it must not keep the others.
+   */
   async *ended(): AsyncGenerator<Watched[]> {
     const keys = [...this.groups.keys()];
+    const failures: unknown[] = [];
     for (let i = 0; i < keys.length; i += CHUNK) {
       const portion = keys.slice(i, i + CHUNK);
       // Who comes while the question is asked may know better than the answer.
       const entries = portion.flatMap((key) => this.of(key));
       const hasEnded = await this.ground.ask(portion);
-      yield entries.filter(({ principal }) => hasEnded(principal));
+      yield entries.filter(({ principal }) => {
+        try {
+          return hasEnded(principal);
+        } catch (error) {
+          failures.push(error);
+          return false;
+        }
+      });
     }
+    if (failures.length > 0) throw failures[0];
   }
 }

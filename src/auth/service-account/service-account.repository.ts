@@ -7,7 +7,7 @@ import type { ServiceAccount } from './service-account.js';
 
 export type NewServiceAccount = Pick<ServiceAccount, 'id' | 'tenantId' | 'name' | 'roles'>;
 
-/** The SQL about users who are programs. */
+/** Programs, as rows of `users`; what is the same for people is in `UserRepository`. */
 @Injectable()
 export class ServiceAccountRepository {
   constructor(private readonly database: Database) {}

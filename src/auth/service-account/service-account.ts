@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Role } from '../principal.js';
-import { role, roles, tenantId } from '../user.js';
+import { givenName, role, roles, tenantId } from '../user.js';
 
 /** An account for a program: nobody signs in to it, keys stand for it. */
 export interface ServiceAccount {
@@ -15,10 +15,7 @@ export interface ServiceAccount {
 
 export const createServiceAccount = z
   .strictObject({
-    name: z
-      .string()
-      .regex(/^[^\p{C}\p{Zl}\p{Zp}]{1,100}$/u, 'Takes one line of 1 to 100 characters')
-      .refine((text) => text.trim() !== '', 'Takes more than blanks'),
+    name: givenName,
     roles: roles.optional().describe('Member when not given'),
     tenant_id: tenantId.optional().describe('Another tenant: administrators of `default` only'),
   })
@@ -38,10 +35,6 @@ export const listServiceAccounts = z.strictObject({
   tenant_id: tenantId.optional(),
 });
 export type ListServiceAccounts = z.output<typeof listServiceAccounts>;
-
-/** Another tenant: for administrators of `default` only. */
-export const tenantQuery = z.strictObject({ tenant_id: tenantId.optional() });
-export type TenantQuery = z.output<typeof tenantQuery>;
 
 export const serviceAccountView = z
   .object({

@@ -9,6 +9,7 @@ import {
 import { Audited } from '../../audit/audited.decorator.js';
 import { CurrentPrincipal, Requires } from '../access.decorator.js';
 import type { Principal } from '../principal.js';
+import { type TenantQuery, tenantQuery } from '../user.js';
 import {
   createServiceAccount,
   type CreateServiceAccount,
@@ -18,8 +19,6 @@ import {
   serviceAccountList,
   type ServiceAccountView,
   serviceAccountView,
-  tenantQuery,
-  type TenantQuery,
 } from './service-account.js';
 import { ServiceAccounts } from './service-accounts.service.js';
 

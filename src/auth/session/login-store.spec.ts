@@ -1,11 +1,20 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { SessionData } from 'express-session';
 import { IN_MEMORY, SqliteDatabase } from '../../database/sqlite/sqlite-database.js';
+import { UserRepository } from '../users/user.repository.js';
 import { LoginRepository } from './login.repository.js';
 import { loginIdOf, LoginStore } from './login-store.js';
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
+
+const ANN = {
+  id: 'usr_1',
+  tenantId: 'acme',
+  email: 'ann@acme.test',
+  passwordHash: '$hash',
+  roles: ['member' as const],
+};
 
 function session(user?: string): SessionData {
   const cookie = { path: '/', httpOnly: true, originalMaxAge: null } as SessionData['cookie'];
@@ -15,10 +24,13 @@ function session(user?: string): SessionData {
 describe('The store of login sessions', () => {
   let database: SqliteDatabase;
   let store: LoginStore;
+  let users: UserRepository;
 
   beforeEach(async () => {
     database = new SqliteDatabase(IN_MEMORY);
     await database.open();
+    users = new UserRepository(database);
+    await users.insert(ANN);
     store = new LoginStore(new LoginRepository(database));
   });
   afterEach(() => database.close());
@@ -50,6 +62,28 @@ describe('The store of login sessions', () => {
     const [row] = await rows();
     expect(row).toMatchObject({ id_hash: loginIdOf('secret-id'), user_id: 'usr_1' });
     expect(JSON.stringify(row)).not.toContain('secret-id');
+  });
+
+  it('gives the account as it is now, which is neither stored nor has a password', async () => {
+    await set('a', session('usr_1'));
+    await users.update('usr_1', 'acme', { roles: ['viewer'], disabled: true });
+
+    const account = {
+      id: 'usr_1',
+      tenantId: 'acme',
+      email: 'ann@acme.test',
+      roles: ['viewer'],
+      disabled: true,
+    };
+    expect((await get('a'))?.account).toMatchObject(account);
+    expect(JSON.stringify(await get('a'))).not.toContain('$hash');
+    expect((await rows())[0]!.data_json).not.toContain('acme');
+  });
+
+  it('has no login of somebody without an account', async () => {
+    await set('a', session('usr_2'));
+
+    expect(await get('a')).toBeNull();
   });
 
   it('keeps no session of somebody who is not signed in', async () => {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { callbackify } from 'node:util';
 import { Store, type SessionData } from 'express-session';
+import type { User } from '../user.js';
 import type { LoginRepository } from './login.repository.js';
 
 declare module 'express-session' {
@@ -9,6 +10,8 @@ declare module 'express-session' {
     passport?: { user?: string };
     /** The account's `tokenGeneration` when the user signed in: the login ends with it. */
     generation?: number;
+    /** The user as they are now: read with the login, never stored with it. */
+    account?: User;
     /** Where the login was begun, for the user to know it again. */
     client?: { address: string | null; agent: string | null };
   }
@@ -46,8 +49,9 @@ export class LoginStore extends Store {
   }
 
   private async find(sessionId: string): Promise<SessionData | null> {
-    const data = await this.logins.use(loginIdOf(sessionId));
-    return data === undefined ? null : (JSON.parse(data) as SessionData);
+    const login = await this.logins.use(loginIdOf(sessionId));
+    if (login === undefined) return null;
+    return { ...(JSON.parse(login.data) as SessionData), account: login.account };
   }
 
   private async write(sessionId: string, session: SessionData): Promise<void> {

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { sql } from 'kysely';
 import { Database } from '../../database/database.js';
 import { hasCode } from '../../errors/app-error.js';
+import { type User, USER_COLUMNS, userOf } from '../user.js';
 
 export const IDLE_MS = 24 * 3_600_000;
 export const ABSOLUTE_MS = 7 * 24 * 3_600_000;
@@ -16,7 +17,10 @@ export interface StoredLogin {
   expiresAt: number;
 }
 
-/** The only SQL about login sessions. They are known by the SHA-256 of their id; time is the database's. */
+/**
+ * Login sessions, known by the SHA-256 of their id; time is the database's. Sign-ins that have come back stand among
+ * them, as rows of nobody (`IdentityRepository`).
+ */
 @Injectable()
 export class LoginRepository {
   constructor(private readonly database: Database) {}
@@ -37,19 +41,25 @@ export class LoginRepository {
       .execute();
   }
 
-  /** The data of a login that has not ended. To use it prolongs it, written once a minute at most. */
-  async use(idHash: string): Promise<string | undefined> {
-    const { now, kysely } = this.database;
-    const row = await kysely
+  /**
+   * The data of a login that has not ended, and its account as it is now. To use it prolongs it, written once a minute
+   * at most.
+   */
+  async use(idHash: string): Promise<{ data: string; account: User } | undefined> {
+    const { now } = this.database;
+    const row = await this.database
+      .acrossTenants()
       .selectFrom('logins')
-      .select(['data_json', 'created_at', 'expires_at', now.as('now')])
-      .where('id_hash', '=', idHash)
-      .where('expires_at', '>', now)
+      .innerJoin('users', 'users.id', 'logins.user_id')
+      .select(USER_COLUMNS)
+      .select(['logins.data_json', 'logins.created_at as begun_at', 'logins.expires_at', now.as('now')])
+      .where('logins.id_hash', '=', idHash)
+      .where('logins.expires_at', '>', now)
       .executeTakeFirst();
     if (row === undefined) return undefined;
-    const expiresAt = Math.min(row.now + IDLE_MS, row.created_at + ABSOLUTE_MS);
+    const expiresAt = Math.min(row.now + IDLE_MS, row.begun_at + ABSOLUTE_MS);
     if (expiresAt - row.expires_at >= TOUCH_EVERY_MS) await this.prolong(idHash, expiresAt);
-    return row.data_json;
+    return { data: row.data_json, account: userOf(row) };
   }
 
   /** A full disk ends no login: it is prolonged when there is space again. */

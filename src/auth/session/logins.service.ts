@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { SessionData } from 'express-session';
 import { z } from 'zod';
 import { AppError } from '../../errors/app-error.js';
+import { Accounts } from '../accounts.service.js';
 import { refuseLimited } from '../permissions.js';
 import type { Principal } from '../principal.js';
 import { Revocations } from '../revocations.service.js';
@@ -28,21 +29,27 @@ export class Logins {
   constructor(
     private readonly logins: LoginRepository,
     private readonly revocations: Revocations,
+    private readonly accounts: Accounts,
   ) {}
 
   /** Those that have not ended, newest first. */
   async list(principal: Principal): Promise<LoginList> {
     refuseLimited(principal);
-    const logins = await this.logins.listOfUser(principal.userId);
+    const logins = (await this.hasAccount(principal)) ? await this.logins.listOfUser(principal.userId) : [];
     return { data: logins.map((login) => viewLogin(login, principal.loginId)) };
   }
 
   /** Ends one, with its streams and sockets. @throws AppError `not_found`, also for one of somebody else. */
   async end(principal: Principal, id: string): Promise<void> {
     refuseLimited(principal);
-    const isEnded = await this.logins.deleteOne(principal.userId, id);
+    const isEnded = (await this.hasAccount(principal)) && (await this.logins.deleteOne(principal.userId, id));
     if (!isEnded) throw new AppError('not_found', 'There is no such login.');
     this.revocations.endLogin(id);
+  }
+
+  /** Logins are known by the user's id alone, which another tenant's account may have. */
+  private async hasAccount({ userId, tenantId }: Principal): Promise<boolean> {
+    return (await this.accounts.findActive(userId))?.tenantId === tenantId;
   }
 }
 

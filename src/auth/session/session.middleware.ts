@@ -49,10 +49,12 @@ export class SessionMiddleware implements NestMiddleware {
     return run(this.handlerFor(request), request, response);
   }
 
-  /** The same for a request that is no HTTP exchange, like a socket's handshake: nothing can be set there. */
-  read(request: Request): Promise<void> {
-    const nobody = new ServerResponse(request) as Response;
-    return run((...exchange) => this.use(...exchange), request, nobody);
+  /**
+   * The middleware as a promise.
+   * @param response without it the request is no HTTP exchange, but a socket's handshake: nothing can be set there.
+   */
+  read(request: Request, response = new ServerResponse(request) as Response): Promise<void> {
+    return run((...exchange) => this.use(...exchange), request, response);
   }
 
   private handlerFor(request: Request): RequestHandler {

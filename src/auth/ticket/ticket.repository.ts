@@ -6,7 +6,7 @@ import type { Owner } from '../principal.js';
 
 export const TICKET_SECONDS = 30;
 
-export interface StoredTicket {
+interface StoredTicket {
   sessionId: string;
   principalJson: string;
 }
@@ -33,9 +33,7 @@ export class TicketRepository {
             sql<number>`${now} + ${sql.lit(TICKET_SECONDS * 1000)}`.as('expires_at'),
           ])
           .where('sessions.id', '=', sessionId)
-          .where(({ eb, or }) =>
-            or([eb('sessions.user_id', '=', owner.userId), isSessionShownTo(owner.userId)]),
-          ),
+          .where((is) => is.or([is('sessions.user_id', '=', owner.userId), isSessionShownTo(owner.userId)])),
       )
       .returning('ticket_hash')
       .executeTakeFirst();

@@ -35,19 +35,25 @@ export class PasswordChange {
    */
   async change(principal: Principal, said: ChangePassword, request: Request): Promise<void> {
     refuseLimited(principal);
-    const known = await this.users.findWithPassword(principal.userId);
+    const known = await this.ownAccount(principal);
     const trier = { account: known?.user.email ?? principal.userId, address: request.ip };
     const matches = async () =>
-      (await this.passwords.matches(said.current, known?.passwordHash)) ? known : undefined;
+      (await this.passwords.matches(said.current, known?.passwordHash, principal.userId)) ? known : undefined;
     if (known === undefined || (await this.attempts.guard(trier, matches)) === undefined) {
       throw new AppError('forbidden', 'The current password is another.');
     }
     await requireGoodPassword('new', said.new, known.user.email);
-    const hash = await this.passwords.hash(said.new);
+    const hash = await this.passwords.hash(said.new, principal.userId);
     const user = await this.users.changePassword(principal.userId, known.passwordHash, hash);
     if (user === undefined) throw new AppError('conflict', 'The password has just been changed elsewhere.');
     await this.revocations.loginsEnded(user);
     const session = request.session as Request['session'] | undefined;
     if (session?.passport?.user === user.id) await this.passport.logIn(request, user);
+  }
+
+  /** None where the id is that of another tenant's account. */
+  private async ownAccount({ userId, tenantId }: Principal) {
+    const known = await this.users.findWithPassword(userId);
+    return known?.user.tenantId === tenantId ? known : undefined;
   }
 }

@@ -1,10 +1,9 @@
 import { hash, verify } from '@node-rs/argon2';
-import PQueue from 'p-queue';
 import { AppError } from '../../errors/app-error.js';
+import { FairQueue } from './fair-queue.js';
 
 /** Hashes at a time: each takes 19 MiB and a thread of the pool that files and name resolution share. */
 const CONCURRENCY = 2;
-const MAX_WAITING = 64;
 
 /** Argon2id as OWASP's password storage cheat sheet has it (2026): 19 MiB, 2 passes, 1 lane. */
 const OPTIONS = { memoryCost: 19_456, timeCost: 2, parallelism: 1 };
@@ -15,29 +14,32 @@ export const DUMMY_HASH =
 
 /** Makes and checks password hashes, two at a time; a crowd is refused with `too_many_requests`. */
 export class Passwords {
-  private readonly queue = new PQueue({ concurrency: CONCURRENCY });
+  private readonly queue = new FairQueue(CONCURRENCY);
 
-  /** The hash in PHC string format, with its salt and cost. */
-  hash(password: string): Promise<string> {
-    return this.enqueue(() => hash(normalize(password), OPTIONS));
+  /**
+   * The hash in PHC string format, with its salt and cost.
+   * @param account whose turn it is to be counted as.
+   */
+  hash(password: string, account = ''): Promise<string> {
+    return this.enqueue(account, () => hash(normalize(password), OPTIONS));
   }
 
   /**
    * Takes the same time whether there is a hash or not, so that nobody learns which accounts exist.
    * @param passwordHash empty: the account has no password, and none fits.
+   * @param account whose turn it is to be counted as, whether it exists or not.
    */
-  async matches(password: string, passwordHash = ''): Promise<boolean> {
-    const matches = await this.enqueue(() => verify(passwordHash || DUMMY_HASH, normalize(password)));
-    return matches && passwordHash !== '';
+  async matches(password: string, passwordHash = '', account = ''): Promise<boolean> {
+    const work = () => verify(passwordHash || DUMMY_HASH, normalize(password));
+    return (await this.enqueue(account, work)) && passwordHash !== '';
   }
 
-  private async enqueue<T>(work: () => Promise<T>): Promise<T> {
-    if (this.queue.size >= MAX_WAITING) {
-      throw new AppError('too_many_requests', 'Too many people are signing in. Try again in a moment.', {
-        retryAfter: 2,
-      });
-    }
-    return this.queue.add(work);
+  private async enqueue<T>(account: string, work: () => Promise<T>): Promise<T> {
+    const done = this.queue.add(account, work);
+    if (done !== undefined) return done;
+    throw new AppError('too_many_requests', 'Too many people are signing in. Try again in a moment.', {
+      retryAfter: 2,
+    });
   }
 }
 

@@ -16,9 +16,6 @@ export const changeUserRequest = z
   .meta({ id: 'ChangeUserRequest' });
 export type ChangeUser = z.output<typeof changeUserRequest>;
 
-export const tenantQuery = z.strictObject({ tenant_id: tenantId.optional() });
-export type TenantQuery = z.output<typeof tenantQuery>;
-
 /** `limit` 1–100; `cursor` is the `next_cursor` of the page before. */
 export const listUsers = z.strictObject({
   limit: z

@@ -31,7 +31,6 @@ describe('A principal with an account', () => {
 
   it.each<[string, Partial<User>]>([
     ['disabled', { disabled: true }],
-    ['of another tenant', { tenantId: 'other' }],
     ['no more', { kind: 'deleted' }],
   ])('is nobody when the account is %s', (_name, change) => {
     expect(standingOf(PRINCIPAL, { ...ANN, ...change })).toBeUndefined();
@@ -57,9 +56,12 @@ describe('A principal with an account', () => {
 });
 
 describe('A principal without an account', () => {
-  it('is who its token says', () => {
-    expect(standingOf(PRINCIPAL, undefined)).toBe(PRINCIPAL);
-    expect(hasLost(PRINCIPAL, undefined)).toBe(false);
+  it.each<[string, User | undefined]>([
+    ['at all', undefined],
+    ['in its tenant', { ...ANN, tenantId: 'other', disabled: true }],
+  ])('%s is who its token says', (_name, account) => {
+    expect(standingOf(PRINCIPAL, account)).toBe(PRINCIPAL);
+    expect(hasLost(PRINCIPAL, account)).toBe(false);
   });
 });
 
@@ -72,6 +74,13 @@ describe('What is open', () => {
     [['viewer', 'member'], ['member'], false],
   ])('for %j has lost something when the roles are %j: %s', (then, now, expected) => {
     expect(hasLost({ ...PRINCIPAL, roles: then }, { ...ANN, roles: now })).toBe(expected);
+  });
+
+  it('for a role of a newer version alone has nothing to lose, and the account’s new one gives nothing', () => {
+    const newer = ['auditor'] as string[] as User['roles'];
+
+    expect(hasLost({ ...PRINCIPAL, roles: newer }, { ...ANN, roles: ['viewer'] })).toBe(false);
+    expect(hasLost(PRINCIPAL, { ...ANN, roles: newer })).toBe(true);
   });
 
   it('for a key loses only what the key was for', () => {

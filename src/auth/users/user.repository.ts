@@ -1,10 +1,9 @@
 import { Injectable } from '@nestjs/common';
-import { type ExpressionBuilder, type Selectable, sql } from 'kysely';
+import { type ExpressionBuilder, sql } from 'kysely';
 import { Database } from '../../database/database.js';
-import type { UsersTable } from '../../database/access-tables.js';
 import type { Schema } from '../../database/schema.js';
 import type { Role } from '../principal.js';
-import type { User, UserKind } from '../user.js';
+import { type User, USER_COLUMNS, type UserKind, userOf } from '../user.js';
 
 export interface NewUser {
   id: string;
@@ -17,7 +16,7 @@ export interface NewUser {
   kind?: UserKind | undefined;
 }
 
-export interface UserChange {
+interface UserChange {
   roles?: Role[] | undefined;
   disabled?: boolean | undefined;
   /** With it, in the same moment, all logins and tokens of the user end. */
@@ -25,14 +24,12 @@ export interface UserChange {
 }
 
 /** A user with what the password is compared with. */
-export interface KnownUser {
+interface KnownUser {
   user: User;
   passwordHash: string;
 }
 
-type Row = Selectable<UsersTable>;
-
-/** The only SQL about users. */
+/** Accounts: who they are, what they may, and what ends their credentials. Keys and the audit read the table, too. */
 @Injectable()
 export class UserRepository {
   constructor(private readonly database: Database) {}
@@ -41,10 +38,10 @@ export class UserRepository {
     const row = await this.database
       .acrossTenants()
       .selectFrom('users')
-      .selectAll()
+      .select(USER_COLUMNS)
       .where('id', '=', id)
       .executeTakeFirst();
-    return row && toUser(row);
+    return row && userOf(row);
   }
 
   /** Those of the ids that have an account, by their id. */
@@ -52,10 +49,10 @@ export class UserRepository {
     const rows = await this.database
       .acrossTenants()
       .selectFrom('users')
-      .selectAll()
+      .select(USER_COLUMNS)
       .where('id', 'in', ids)
       .execute();
-    return new Map(rows.map((row) => [row.id, toUser(row)]));
+    return new Map(rows.map((row) => [row.id, userOf(row)]));
   }
 
   findByEmail(email: string): Promise<KnownUser | undefined> {
@@ -70,10 +67,10 @@ export class UserRepository {
     const row = await this.database
       .acrossTenants()
       .selectFrom('users')
-      .selectAll()
+      .select([...USER_COLUMNS, 'users.password_hash'])
       .where(column, '=', value)
       .executeTakeFirst();
-    return row && { user: toUser(row), passwordHash: row.password_hash };
+    return row && { user: userOf(row), passwordHash: row.password_hash };
   }
 
   /** Accounts of a tenant, newest first, older than the user `before`. */
@@ -81,12 +78,12 @@ export class UserRepository {
     let query = this.database
       .of({ tenantId: tenant })
       .selectFrom('users')
-      .selectAll()
+      .select(USER_COLUMNS)
       .where('kind', '<>', 'deleted')
       .orderBy('id', 'desc')
       .limit(limit);
     if (before !== undefined) query = query.where('id', '<', before);
-    return (await query.execute()).map(toUser);
+    return (await query.execute()).map(userOf);
   }
 
   async isEmpty(): Promise<boolean> {
@@ -148,7 +145,7 @@ export class UserRepository {
       .where('id', '=', id)
       .returningAll()
       .executeTakeFirst();
-    return row && toUser(row);
+    return row && userOf(row);
   }
 
   /** All logins and tokens of the user have ended when this returns; undefined when there is no such user. */
@@ -160,7 +157,7 @@ export class UserRepository {
       .where('id', '=', id)
       .returningAll()
       .executeTakeFirst();
-    return row && toUser(row);
+    return row && userOf(row);
   }
 
   /**
@@ -176,7 +173,7 @@ export class UserRepository {
       .where('password_hash', '=', before)
       .returningAll()
       .executeTakeFirst();
-    return row && toUser(row);
+    return row && userOf(row);
   }
 
   private endOfLogins(eb: ExpressionBuilder<Schema, 'users'>) {
@@ -197,19 +194,5 @@ function columnsOf(user: NewUser) {
     password_hash: user.passwordHash,
     roles_json: JSON.stringify(user.roles),
     kind: user.kind ?? 'person',
-  };
-}
-
-function toUser(row: Row): User {
-  return {
-    id: row.id,
-    tenantId: row.tenant_id,
-    email: row.email === row.id ? null : row.email,
-    roles: JSON.parse(row.roles_json) as Role[],
-    disabled: row.disabled_at !== null,
-    kind: row.kind as UserKind,
-    tokenGeneration: row.token_generation,
-    loginsEndedAt: row.logins_ended_at,
-    createdAt: row.created_at,
   };
 }

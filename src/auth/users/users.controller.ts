@@ -10,7 +10,7 @@ import { Audited } from '../../audit/audited.decorator.js';
 import { Refuses } from '../../errors/refuses.decorator.js';
 import { CurrentPrincipal, Requires } from '../access.decorator.js';
 import type { Principal } from '../principal.js';
-import { userView, type UserView } from '../user.js';
+import { type TenantQuery, tenantQuery, userView, type UserView } from '../user.js';
 import {
   type ChangeUser,
   changeUserRequest,
@@ -18,8 +18,6 @@ import {
   createUserRequest,
   type ListUsers,
   listUsers,
-  type TenantQuery,
-  tenantQuery,
 } from './requests.js';
 import { Users } from './users.service.js';
 import { type AccountList, accountList, type AccountView, accountView } from './views.js';

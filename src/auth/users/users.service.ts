@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { isId, newId } from '../../database/ids.js';
 import { AppError } from '../../errors/app-error.js';
 import { authConfig, type AuthConfig } from '../auth.config.js';
-import { administeredTenant } from '../permissions.js';
+import { administeredTenant, refuseLimited } from '../permissions.js';
 import type { Principal, Role } from '../principal.js';
 import { Revocations } from '../revocations.service.js';
 import { requireGoodPassword } from './password-policy.js';
@@ -22,8 +22,12 @@ export class Users {
     @Inject(authConfig.KEY) private readonly config: Pick<AuthConfig, 'production'>,
   ) {}
 
-  /** With NODE_ENV=production a password that everybody would guess is refused here, too. */
+  /**
+   * Who can sign in outlives a key, and a token for less: neither makes users nor changes what they may.
+   * With NODE_ENV=production a password that everybody would guess is refused here, too.
+   */
   async create(admin: Principal, request: CreateUser): Promise<UserView> {
+    refuseLimited(admin);
     const tenantId = administeredTenant(admin, request.tenant_id);
     const roles = unique(request.roles ?? ['member']);
     if (this.config.production) await requireGoodPassword('password', request.password, request.email);
@@ -53,7 +57,8 @@ export class Users {
 
   /**
    * A change of `disabled` either way ends all logins and tokens: what was open before must not come back. What
-   * fewer roles do not allow ends as well.
+   * fewer roles do not allow is refused at once; what is open for it ends at the next sweep of `Revocations`, so
+   * that its client is told why before.
    * @throws AppError `conflict` when administrators shut themselves out.
    */
   async change(
@@ -62,6 +67,7 @@ export class Users {
     tenant: string | undefined,
     { disabled, roles }: ChangeUser,
   ): Promise<AccountView> {
+    if (roles !== undefined) refuseLimited(admin);
     const tenantId = administeredTenant(admin, tenant);
     const before = await this.findIn(tenantId, id);
     const isShutOut = disabled === true || roles?.includes('admin') === false;
@@ -77,7 +83,6 @@ export class Users {
     });
     if (user === undefined) throw unknownUser();
     if (endsLogins) await this.revocations.loginsEnded(user);
-    else this.revocations.endWhatIsLost(user);
     return viewAccount(user);
   }
 

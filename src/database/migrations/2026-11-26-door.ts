@@ -31,7 +31,12 @@ async function createIdentities(db: Kysely<unknown>): Promise<void> {
     .addColumn('created_at', 'bigint', (c) => c.notNull())
     .addPrimaryKeyConstraint('identities_key', ['issuer', 'subject'])
     .execute();
-  await db.schema.createIndex('identities_user').on('identities').column('user_id').execute();
+  await db.schema
+    .createIndex('identities_user')
+    .unique()
+    .on('identities')
+    .columns(['user_id', 'issuer'])
+    .execute();
 }
 
 async function createApiKeys(db: Kysely<unknown>): Promise<void> {

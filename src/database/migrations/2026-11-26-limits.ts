@@ -1,4 +1,4 @@
-import { type Kysely, sql } from 'kysely';
+import type { Kysely } from 'kysely';
 
 /** What clients may do, counted over all nodes; runs know the key that started them. */
 export async function up(db: Kysely<unknown>): Promise<void> {
@@ -23,10 +23,4 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     .execute();
   await db.schema.createIndex('limit_slots_holder').on('limit_slots').column('holder').execute();
   await db.schema.alterTable('runs').addColumn('key_id', 'text').execute();
-  await db.schema
-    .createIndex('runs_open_owner')
-    .on('runs')
-    .columns(['tenant_id', 'user_id'])
-    .where(sql<boolean>`status in ('queued', 'running', 'waiting') and parent_run_id is null`)
-    .execute();
 }

@@ -7,6 +7,8 @@ import { connectionOptions, openPool, patientOptions } from './postgres-pool.js'
 
 /** Leases and the log: one statement of each at a time. */
 const URGENT_CONNECTIONS = 2;
+/** Longest wait of a migration for a lock: behind it waits every query of the nodes that are at work. */
+const LOCK_WAIT_MS = 3_000;
 
 /**
  * PostgreSQL 15 or newer, shared by any number of processes. Its errors tell `unavailable` while it is away,
@@ -40,7 +42,7 @@ export class PostgresDatabase extends Database {
   override async open(): Promise<void> {
     const kysely = open<SharedSchema>({ ...patientOptions(this.address), max: 2 });
     try {
-      await migrate(kysely);
+      await migrate(kysely, { lockWaitMs: LOCK_WAIT_MS });
     } finally {
       await kysely.destroy();
     }

@@ -48,6 +48,17 @@ onEachDatabase('decisions', (open) => {
     expect(await stateOf('a')).toEqual(['waiting', 'deny', 'too dear']);
   });
 
+  it('are asked for as long as a call waits for one', async () => {
+    expect(await decisions.isAsked(ADA, run.id)).toBe(false);
+    await ask('a');
+    await ask('b');
+    await decide('a', APPROVE);
+    expect(await decisions.isAsked(ADA, run.id)).toBe(true);
+    expect(await decisions.isAsked({ ...ADA, tenantId: 'globex' }, run.id)).toBe(false);
+    await decide('b', DENY);
+    expect(await decisions.isAsked(ADA, run.id)).toBe(false);
+  });
+
   it('of an approval and a refusal at the same moment exactly one stands, every time', async () => {
     const won = { approve: 0, deny: 0 };
     for (let round = 0; round < ROUNDS; round += 1) {

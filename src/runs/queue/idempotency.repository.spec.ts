@@ -45,6 +45,14 @@ onEachDatabase('an idempotency key', (open) => {
     expect(await runIds()).toHaveLength(1);
   });
 
+  it('names the run that it started, to its user alone', async () => {
+    const first = await start();
+
+    expect(await bench.starter.startedWith(ADA, 'key')).toBe('run' in first && first.run.id);
+    expect(await bench.starter.startedWith(ADA, 'another')).toBeUndefined();
+    expect(await bench.starter.startedWith({ ...ADA, userId: 'usr_other' }, 'key')).toBeUndefined();
+  });
+
   it('said a hundred times at once starts one run', async () => {
     const all = await Promise.all(Array.from({ length: 100 }, () => start()));
 

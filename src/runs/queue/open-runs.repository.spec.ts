@@ -7,6 +7,14 @@ import type { LimitSettings } from '../../limits/limits.config.js';
 import type { RunStart } from '../run-starter.service.js';
 import { OpenRuns } from './open-runs.repository.js';
 
+let now = 0;
+
+class TimedOpenRuns extends OpenRuns {
+  protected override now(): number {
+    return now;
+  }
+}
+
 const BOB = { ...ADA, userId: 'usr_bob' };
 const idempotency = (key: string) => ({ key, fingerprint: 'print' });
 const FOREIGN = { ...ADA, tenantId: 'other' };
@@ -24,9 +32,13 @@ onEachDatabase('the open runs', (open) => {
     const config = {
       settings: { user: {}, key: {}, tenant: {}, ...settings },
       isSet,
-      signInFailures: { account: 100, address: 500 },
     };
-    const openRuns = new OpenRuns(bench.database, new LimitRepository(bench.database), config, new Metrics());
+    const openRuns = new TimedOpenRuns(
+      bench.database,
+      new LimitRepository(bench.database),
+      config,
+      new Metrics(),
+    );
     const starter = bench.newStarter(bench.newLeases(), bench.log, openRuns);
     return (start: Partial<RunStart> = {}) =>
       starter.create(
@@ -127,6 +139,9 @@ onEachDatabase('the open runs', (open) => {
       .execute();
 
     await expect(exact!()).rejects.toMatchObject(TOO_MANY);
+    now += 1_000;
     await expect(rough!()).resolves.toHaveProperty('run');
+    now += 1;
+    await expect(rough!()).rejects.toMatchObject(TOO_MANY);
   });
 });

@@ -94,6 +94,8 @@ onEachDatabase('a session that is shown to others', (open) => {
     const bob = await watch.watch(BOB, session);
     const eve = await watch.watch(EVE, session);
     const farBob = await far.watch.watch(BOB, session);
+    // From here on it looks only when it is told to.
+    far.watch.onApplicationShutdown();
     await shares.replace(ADA, session.id, ['usr_eve']);
     expect(bob.signal.reason).toMatchObject(NOT_FOUND);
     expect(eve.signal.aborted).toBe(false);
@@ -106,7 +108,6 @@ onEachDatabase('a session that is shown to others', (open) => {
     eve.stop();
     await shares.replace(ADA, session.id, []);
     expect(eve.signal.aborted).toBe(false);
-    far.watch.onApplicationShutdown();
   });
 
   it('goes on to be watched while the database does not answer', async () => {

@@ -22,12 +22,13 @@ const time = z
  */
 export const usageQuery = z
   .strictObject({
-    from: time.optional(),
-    to: time.optional(),
+    from: time.optional().describe('Inclusive; a date or an instant. 30 days before `to` when left out'),
+    to: time.optional().describe('Exclusive; a date stands for its whole day. Now when left out'),
     group_by: z
       .string()
       .refine(isListOfParts, `must be a comma list of ${USAGE_PARTS.join(', ')}, each once`)
-      .default('day,model'),
+      .default('day,model')
+      .describe(`A comma list of ${USAGE_PARTS.join(', ')}`),
   })
   .transform(({ from, to, group_by }) => {
     const end = to === undefined ? Date.now() : Date.parse(to) + (isDay(to) ? DAY_MS : 0);

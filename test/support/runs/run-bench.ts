@@ -4,10 +4,11 @@ import { FrameRepository } from '../../../src/context/frame.repository.js';
 import type { Database } from '../../../src/database/database.js';
 import { SqlEventLog } from '../../../src/event-log/sql/sql-event-log.js';
 import type { LogWriter } from '../../../src/event-log/event-log.js';
+import { LimitRepository } from '../../../src/limits/limit.repository.js';
 import type { LanguageModel } from '../../../src/model/language-model.js';
 import { IdempotencyRepository } from '../../../src/runs/queue/idempotency.repository.js';
 import { LeaseRepository } from '../../../src/runs/queue/lease.repository.js';
-import type { OpenRuns } from '../../../src/runs/queue/open-runs.repository.js';
+import { OpenRuns } from '../../../src/runs/queue/open-runs.repository.js';
 import { AgentLoop, type LoopResult } from '../../../src/runs/loop/agent-loop.js';
 import type { LoopDependencies } from '../../../src/runs/loop/loop-dependencies.js';
 import { RunInputRepository } from '../../../src/runs/loop/run-input.repository.js';
@@ -17,6 +18,7 @@ import { ChildRunRepository } from '../../../src/runs/sub-agents/child-run.repos
 import type { SubAgents } from '../../../src/runs/sub-agents.js';
 import { RunRepository } from '../../../src/runs/run.repository.js';
 import { type RunStart, RunStarter, StartStores } from '../../../src/runs/run-starter.service.js';
+import { Metrics } from '../../../src/telemetry/metrics.js';
 import { BudgetRepository } from '../../../src/usage/budget.repository.js';
 import { LeftCallRepository } from '../../../src/usage/left-call.repository.js';
 import { ModelCallRepository } from '../../../src/usage/model-call.repository.js';
@@ -100,10 +102,16 @@ export class RunBench {
     this.starter = this.newStarter(this.leases, this.log);
   }
 
-  newStarter(leases: LeaseRepository, log: SqlEventLog, openRuns?: OpenRuns): RunStarter {
+  newStarter(leases: LeaseRepository, log: SqlEventLog, openRuns = this.newOpenRuns()): RunStarter {
     const { sessions, messages, runs, inputs, idempotency, children } = this;
     const stores = new StartStores(sessions, messages, runs, inputs, idempotency, children);
-    return new RunStarter(this.database, stores, leases, log, undefined, openRuns);
+    return new RunStarter(this.database, stores, leases, log, openRuns);
+  }
+
+  /** With room for more than any story needs, counted as by default. */
+  private newOpenRuns(): OpenRuns {
+    const config = { settings: { user: { runs: 100_000 }, key: {}, tenant: {} }, isSet: false };
+    return new OpenRuns(this.database, new LimitRepository(this.database), config, new Metrics());
   }
 
   /** Another process that takes leases. */
