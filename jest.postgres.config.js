@@ -32,6 +32,7 @@ const stories = [
 export default {
   ...base,
   testMatch: [...specs, ...stories].map((path) => `<rootDir>/${path}`),
+  testPathIgnorePatterns: ['/node_modules/', '/dist/'],
   setupFiles: ['<rootDir>/scripts/postgres/fresh-database.mjs'],
   testTimeout: 60000,
 };

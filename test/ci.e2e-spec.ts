@@ -17,6 +17,7 @@ describe('.ci/run', () => {
     'npm ci',
     'npm run demo',
     'check',
+    'test:stories',
     'test:documents',
     'test:clients',
     'test:package',

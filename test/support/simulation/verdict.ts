@@ -2,11 +2,14 @@ import type { PlacedRunEvent } from '../../../src/event-log/run-event.js';
 import { ADA } from '../runs/run-bench.js';
 import { eventsOf } from '../runs/event-lines.js';
 import type { RunRow } from './ownership-model.js';
-import { APPROVAL_TIMEOUT_MS, LEASE_MS, RUN_TIMEOUT_MS } from './virtual-node.js';
+import { APPROVAL_TIMEOUT_MS, LEASE_MS, LONG_MS, RUN_TIMEOUT_MS } from './virtual-node.js';
 import type { World } from './world.js';
 
-/** Longest a run takes when nothing disturbs it: a lease to run out, a look for it, and its script. */
-const UNDISTURBED_MS = LEASE_MS + 1_000 + 9_000;
+/**
+ * Longest a run takes when nothing disturbs it any more: a call to the store that began in silence is given up, a lease
+ * runs out, somebody looks for it, and its script is played.
+ */
+const UNDISTURBED_MS = LONG_MS + LEASE_MS + 1_000 + 6_000;
 
 /** Everything that is wrong with the world after a story, in words; nothing: an empty list. */
 export async function faultsOf(world: World, healedAt: number): Promise<string[]> {

@@ -17,7 +17,7 @@ export const LEASE_MS = 3_000;
 export const RUN_TIMEOUT_MS = 30_000;
 export const APPROVAL_TIMEOUT_MS = 4_000;
 /** Longer than a lease: who waits for it has lost what it held. */
-const LONG_MS = 6_000;
+export const LONG_MS = 6_000;
 
 /**
  * What happens to one call to the store. `lost answer`: it took effect, and the caller hears that the store is away.
