@@ -466,7 +466,8 @@ it('the audit has sign-ins with an identity provider, also those that come back 
   await browser.get(await browser.follow(`${there.url}/api/auth/oidc/login`, callback));
   await browser.get(`${callback}?code=${CANARY}&state=${CANARY}`, 'text/html,*/*');
 
-  const rows = await read({}, await Api.as(there.url, 'chief', { roles: ['admin'] }));
+  const asked = { action: 'auth.oidc.sign_in' };
+  const rows = await read(asked, await Api.as(there.url, 'chief', { roles: ['admin'] }));
   await Promise.all([there.stop(), provider.close()]);
 
   const failure = { outcome: 'refused', code: 'sign_in_failed', actor_id: null };

@@ -21,9 +21,9 @@ import { openSocket, type AgentSocket } from '../support/ws-client.js';
 const WORDS = Array.from({ length: 120 }, (_, n) => `word ${n} `);
 const PACE = 10;
 /** Heartbeats of 15 s, a proxy that cuts at 60 s, and ten minutes of silence, all scaled by 100. */
-const HEARTBEAT = 150;
+const HEARTBEAT = 300;
 const IDLE = 4 * HEARTBEAT;
-const SILENCE = 10 * IDLE;
+const SILENCE = 4 * IDLE;
 
 let upstream: FakeUpstream;
 let server: ServerProcess;

@@ -30,7 +30,7 @@ beforeAll(async () => {
     command: [
       process.execPath,
       '--max-semi-space-size=16',
-      '--initial-old-space-size=16',
+      '--initial-old-space-size=128',
       'test/support/faults/tool-server.mjs',
     ],
     env: { ...upstreamEnv(upstream.url), ...METRICS_ENV, TOOL_TIMEOUT_MS: String(TIMEOUT) },
