@@ -116,7 +116,8 @@ describe(`a run of 40 MB with ${STALLED} viewers that do not read`, () => {
     expect(hashOfText(viewer.events)).toBe(expected.digest('hex'));
     expect(figures.growth_since_warm_up_mb).toBeLessThan(70);
     expect(figures.growth_by_stalled_mb).toBeLessThan(40);
-    expect(ms).toBeLessThanOrEqual(plain.ms * 1.5);
+    // One run against one other on a machine that does other things, too: half as long again, and half a second.
+    expect(ms).toBeLessThanOrEqual(plain.ms * 1.5 + 500);
 
     const late = stalled.pop()!;
     for (const other of stalled) other.cut();
