@@ -9,7 +9,7 @@ const NEEDS_POSTGRES = process.env.TEST_DATABASE_URL
   : ['notices', 'migrations'].map((name) => `<rootDir>/src/database/postgres/postgres-${name}.spec.ts`);
 
 /** Stories have `npm run test:stories`; this one is a model of log, lease and resume, and starts nothing. */
-const STORIES = '<rootDir>/test/(?!simulation)[^/]+\\.e2e-spec\\.ts$';
+const STORIES = '<rootDir>/test/((?!simulation)[^/]+\\.e2e-spec|security/parsers\\.spec)\\.ts$';
 
 /** Specs beside the code, rules of the tree, and the simulation of three nodes; they need nothing but Node. */
 export default {

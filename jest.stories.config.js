@@ -1,8 +1,13 @@
 import base from './jest.config.js';
 
-/** Whole stories over the application in this process, with real sockets and a fake model's service: `npm run test:stories`. */
+/**
+ * Whole stories over the application in this process, with real sockets and a fake model's service, and the parsers of
+ * what comes from outside: `npm run test:stories`.
+ */
 export default {
   ...base,
-  testMatch: ['<rootDir>/test/*.e2e-spec.ts', '<rootDir>/test/executor/*.e2e-spec.ts'],
+  testMatch: ['*.e2e-spec.ts', 'executor/*.e2e-spec.ts', 'security/parsers.spec.ts'].map(
+    (pattern) => `<rootDir>/test/${pattern}`,
+  ),
   testPathIgnorePatterns: ['/node_modules/', '/dist/', '<rootDir>/test/simulation.e2e-spec.ts'],
 };
