@@ -96,6 +96,23 @@ const PROOFS: Record<string, { bad: Record<string, string>; says: string[] }> = 
       'runs/b.ts imports event-log/redis/stream.ts',
     ],
   },
+  "imports of the console's page go down only": {
+    bad: {
+      'console/public/console.js': `import './conversation/a.js';`,
+      'console/public/conversation/a.js': `import '../run/b.js'; import '../page/d.js'; import '../sessions/c.js';`,
+      'console/public/run/b.js': `import '../page/d.js'; import '../conversation/a.js';`,
+      'console/public/sessions/c.js': `import '../page/d.js'; import '../console.js';`,
+      'console/public/page/d.js': `import './e.js'; import '../../f.js';`,
+      'console/public/page/e.js': '',
+      'console/f.ts': '',
+    },
+    says: [
+      'console/public/conversation/a.js imports console/public/sessions/c.js',
+      'console/public/run/b.js imports console/public/conversation/a.js',
+      'console/public/sessions/c.js imports console/public/console.js',
+      'console/public/page/d.js imports console/f.ts',
+    ],
+  },
   'client and terminal stand apart from the server': {
     bad: {
       'client/a.ts': `import type { B } from '../runs/b.js'; import { createParser } from 'eventsource-parser'; import './c.js';`,
@@ -192,7 +209,7 @@ const PROOFS: Record<string, { bad: Record<string, string>; says: string[] }> = 
     says: ['common/a.ts', 'runs/utils/b.ts', 'runs/types.ts'],
   },
   'at most two folders below src/': {
-    bad: { 'auth/jwt/keys/a.ts': '', 'auth/jwt/b.ts': '' },
+    bad: { 'auth/jwt/keys/a.ts': '', 'auth/jwt/b.ts': '', 'console/public/run/c.js': '' },
     says: ['auth/jwt/keys/a.ts'],
   },
   'process.env only in *.config.ts': {

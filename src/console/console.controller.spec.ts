@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
+import { posix } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { INestApplication } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
@@ -7,11 +8,13 @@ import { ProblemFilter } from '../errors/problem.filter.js';
 import { ConsoleController } from './console.controller.js';
 
 const FOLDER = new URL('public/', import.meta.url);
-const names = readdirSync(FOLDER);
+const names = readdirSync(FOLDER, { recursive: true, encoding: 'utf8' }).map((name) =>
+  name.replaceAll('\\', '/'),
+);
 const read = (name: string) => readFileSync(new URL(name, FOLDER), 'utf8');
 const page = read('index.html');
 /** Of other packages, served beside the own files. */
-const LIBRARIES = ['marked.js', 'dompurify.js'];
+const LIBRARIES = ['marked.js', 'dompurify.js', 'eventsource-parser/index.js'];
 const scripts = names.filter((name) => name.endsWith('.js')).map((name) => ({ name, text: read(name) }));
 
 /** All first groups of the matches. */
@@ -56,16 +59,18 @@ describe('the console on the wire', () => {
   });
 
   it.each(LIBRARIES)('serves the library %s as a module that is checked for a new version', async (name) => {
-    const response = await fetch(`${origin}/console/${name}`);
+    const response = await fetch(`${origin}/console/lib/${name}`);
     expect(response.status).toBe(200);
     expect(response.headers.get('content-type')).toBe('text/javascript; charset=utf-8');
     expect(response.headers.get('cache-control')).toBe('no-cache');
-    expect(/\bexport ?\{/.test(await response.text())).toBe(true);
+    expect(/\bexport ?(?:\{|\*|class|function)/.test(await response.text())).toBe(true);
   });
 
   it.each([
     '/console/none.js',
     '/console/purify.es.mjs',
+    '/console/lib/none.js',
+    '/console/lib/client/..%2f..%2fmain.js',
     '/console/purify.min.js',
     '/console/marked.esm.js.map',
     '/console/..%2fconsole.module.ts',
@@ -81,7 +86,8 @@ describe('the console on the wire', () => {
 
 describe('the files of the console', () => {
   it('have no script, style or handler in the page', () => {
-    expect(page).not.toMatch(/<style|<script(?![^>]*\ssrc=)|\sstyle=|\son\w+=|javascript:/i);
+    const [before, after] = page.split(/<script type="importmap">[^<]*<\/script>/);
+    expect(before + after!).not.toMatch(/<style|<script(?![^>]*\ssrc=)|\sstyle=|\son\w+=|javascript:/i);
   });
 
   it('load nothing from another place', () => {
@@ -102,8 +108,15 @@ describe('the files of the console', () => {
   });
 
   it('import only modules that exist', () => {
-    const imported = scripts.flatMap(({ text }) => all(text, /from '\.\/([^']+)'/g));
-    expect(imported.filter((name) => ![...names, ...LIBRARIES].includes(name))).toEqual([]);
+    const bare = all(page, /^ +"([a-z/-]+)": "\/console/gm);
+    const missing = scripts.flatMap(({ name, text }) =>
+      all(text, /from '([^']+)'/g)
+        .filter((specifier) => !bare.includes(specifier))
+        .map((specifier) => posix.join(posix.dirname(name), specifier))
+        .filter((target) => !names.includes(target)),
+    );
+    expect(bare.length).toBeGreaterThan(2);
+    expect(missing).toEqual([]);
   });
 
   it.each(scripts)('$name never makes HTML or code of a string', ({ text }) => {

@@ -7,11 +7,17 @@ import type { Response } from 'express';
 import { Public } from '../auth/access.decorator.js';
 import { AppError } from '../errors/app-error.js';
 
-const FILE = /^[a-z-]+\.(?:js|css|svg)$/;
+const FILE = /^(?:[a-z-]+\/)*[a-z-]+\.(?:js|css|svg)$/;
 const FOLDER = fileURLToPath(new URL('public', import.meta.url));
 const { resolve } = createRequire(import.meta.url);
 
-/** What the page needs of others, as modules for a browser, from the packages that are installed here. */
+/** `agentline/client`, as it was built, and what it needs: folders of modules for a browser. */
+const FOLDERS = new Map([
+  ['client', fileURLToPath(new URL('../client', import.meta.url))],
+  ['eventsource-parser', dirname(fileURLToPath(import.meta.resolve('eventsource-parser')))],
+]);
+
+/** What else the page needs of others, one file each, from the packages that are installed here. */
 const LIBRARIES = new Map([
   ['marked.js', resolve('marked')],
   ['dompurify.js', join(dirname(resolve('dompurify')), 'purify.es.mjs')],
@@ -30,14 +36,32 @@ export class ConsoleController {
     send(response, FOLDER, 'index.html');
   }
 
-  @Get('console/:file')
-  file(@Param('file') file: string, @Res() response: Response): void {
+  @Get('console/lib/:folder/:file')
+  module(@Param('folder') folder: string, @Param('file') file: string, @Res() response: Response): void {
+    const root = FOLDERS.get(folder);
+    if (root === undefined) throw noSuchFile();
+    sendKnown(response, root, file);
+  }
+
+  @Get('console/lib/:file')
+  library(@Param('file') file: string, @Res() response: Response): void {
     const library = LIBRARIES.get(file);
-    if (library !== undefined) send(response, dirname(library), basename(library));
-    else if (FILE.test(file)) send(response, FOLDER, file);
-    else throw new AppError('not_found', 'The console has no such file.');
+    if (library === undefined) throw noSuchFile();
+    send(response, dirname(library), basename(library));
+  }
+
+  @Get('console/*path')
+  file(@Param('path') path: string[], @Res() response: Response): void {
+    sendKnown(response, FOLDER, path.join('/'));
   }
 }
+
+function sendKnown(response: Response, root: string, file: string): void {
+  if (!FILE.test(file)) throw noSuchFile();
+  send(response, root, file);
+}
+
+const noSuchFile = () => new AppError('not_found', 'The console has no such file.');
 
 function send(response: Response, root: string, file: string): void {
   response.sendFile(file, { root, cacheControl: false, headers: HEADERS });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 
 /** The script of the page, loaded as a browser would: it is not part of what is compiled. */
-const path = './public/format.js';
+const path = './public/page/format.js';
 const { reveal, json, exactJson } = (await import(path)) as {
   reveal: (text: string) => string;
   json: (value: unknown, indent?: number) => string;

@@ -9,7 +9,7 @@ interface Chunk {
 }
 
 /** The script of the page, loaded as a browser would: it is not part of what is compiled. */
-const path = './public/markdown-chunks.js';
+const path = './public/page/markdown-chunks.js';
 const { firstChunk } = (await import(path)) as {
   firstChunk: (text: string, start: number, isWhole: boolean) => Chunk | null;
 };

@@ -9,7 +9,7 @@ interface StreamOptions {
 }
 
 /** The script of the page, loaded as a browser would: it is not part of what is compiled. */
-const path = './public/run-stream.js';
+const path = './public/run/run-stream.js';
 const { RunStream } = (await import(path)) as {
   RunStream: new (options: StreamOptions) => { open(): void; close(): void };
 };

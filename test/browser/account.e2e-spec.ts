@@ -79,6 +79,7 @@ if (hasChromium()) {
       expect(await me(key)).toBe(200);
       await page.keyboard.press('Escape');
       await dialog.waitFor({ state: 'hidden' });
+      await dialog.locator('code', { hasText: key }).waitFor({ state: 'detached' });
       expect(await page.content()).not.toContain(key);
       await page.getByRole('button', { name: 'Keys' }).click();
       await dialog.getByText('build server').waitFor();

@@ -80,6 +80,13 @@ const QUERIES = [
   '.mergeInto',
 ];
 
+/** What the browser loads: a tree of its own, whose folders stand on floors of their own, bottom to top. */
+const PAGE = 'console/public';
+const PAGE_FLOORS = [['page'], ['run'], ['account', 'conversation', 'sessions'], ['']];
+const isOfPage = (file: SourceFile): boolean => inside(file, PAGE);
+const pageFloorOf = ({ folder }: SourceFile): number =>
+  PAGE_FLOORS.findIndex((folders) => folders.includes(folder.slice(PAGE.length + 1)));
+
 const isSpec = ({ path }: SourceFile): boolean => /\.(e2e-)?spec\.ts$/.test(path);
 const isContract = ({ path }: SourceFile): boolean => path.endsWith('.contract.ts');
 const isMigration = ({ path }: SourceFile): boolean => path.startsWith('database/migrations/');
@@ -174,9 +181,20 @@ export const RULES: Rule[] = [
       'Only files of the parent folder name what is inside: import what the parent offers (its port, its module).',
     offenders: (files) =>
       edges(withoutSpecs(files))
+        .filter(([from]) => !isOfPage(from))
         .filter(
           ([from, to]) => to.folder.includes('/') && from.folder !== to.folder && from.folder !== to.area,
         )
+        .map(arrow),
+  },
+  {
+    title: "imports of the console's page go down only",
+    advice:
+      "The page's folders have floors too: page, run, then account, conversation and sessions, console.js.",
+    offenders: (files) =>
+      edges(files)
+        .filter(([from, to]) => isOfPage(from) && from.folder !== to.folder)
+        .filter(([from, to]) => !isOfPage(to) || pageFloorOf(to) >= pageFloorOf(from))
         .map(arrow),
   },
   {
@@ -261,7 +279,8 @@ export const RULES: Rule[] = [
   {
     title: 'at most two folders below src/',
     advice: 'Bring the file up, or make its folder one of src/.',
-    offenders: (files) => files.map(({ path }) => path).filter((path) => path.split('/').length > 3),
+    offenders: (files) =>
+      files.filter((file) => file.path.split('/').length > 3 && !isOfPage(file)).map(({ path }) => path),
   },
   {
     title: 'process.env only in *.config.ts',

@@ -1,10 +1,11 @@
-import { ApiError, call } from './api.js';
-import { Composer } from './composer.js';
-import { Conversation } from './conversation.js';
-import { reveal } from './format.js';
-import { Keys } from './keys.js';
-import { byId, EndFollower } from './page.js';
-import { SessionList } from './session-list.js';
+import { currentUser, markSignedIn, SignIn } from './account/sign-in.js';
+import { call } from './page/api.js';
+import { Composer } from './conversation/composer.js';
+import { Conversation } from './conversation/conversation.js';
+import { reveal } from './page/format.js';
+import { Keys } from './account/keys.js';
+import { byId, EndFollower } from './page/page.js';
+import { SessionList } from './conversation/session-list.js';
 
 const CONNECTION = {
   idle: '',
@@ -13,78 +14,6 @@ const CONNECTION = {
   reconnecting: 'Reconnecting',
   over: 'Up to date',
 };
-
-/** In `localStorage` while this browser is signed in. */
-const MARK = 'agentline-signed-in';
-
-/** The page of who is not signed in. */
-class SignIn {
-  #page = byId('sign-in');
-  #form = byId('sign-in-form');
-  #error = byId('sign-in-error');
-
-  /** @param {(user: object) => void} onSignedIn */
-  constructor(onSignedIn) {
-    this.#form.addEventListener('submit', (event) => {
-      event.preventDefault();
-      void this.#submit(onSignedIn);
-    });
-  }
-
-  show() {
-    this.#page.hidden = false;
-    byId('email').focus();
-    void this.#offerProvider();
-  }
-
-  hide() {
-    this.#page.hidden = true;
-  }
-
-  /** A server without other ways in says so, or, when it is older, knows nothing of the question. */
-  async #offerProvider() {
-    const methods = await call('GET', '/api/auth/methods').catch(() => undefined);
-    if (!methods?.oidc) return;
-    const link = byId('sso');
-    link.href = new URL(methods.oidc.login_url, location.origin).pathname;
-    link.title = reveal(methods.oidc.name);
-    link.hidden = false;
-    // The browser comes back without a word to this page; whether it is signed in has to be asked.
-    link.addEventListener('click', () => localStorage.setItem(MARK, 'true'));
-  }
-
-  async #submit(onSignedIn) {
-    const { email, password } = Object.fromEntries(new FormData(this.#form));
-    const button = this.#form.querySelector('button');
-    this.#error.textContent = '';
-    button.disabled = true;
-    try {
-      const { user } = await call('POST', '/api/auth/login', { email, password });
-      this.#form.reset();
-      onSignedIn(user);
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      this.#error.textContent = error.message;
-      byId('password').select();
-    } finally {
-      button.disabled = false;
-    }
-  }
-}
-
-/**
- * @returns {Promise<object | null>} who is signed in. Script cannot see the cookie; the mark beside it saves
- *   everybody else a call that is refused.
- */
-async function currentUser() {
-  if (localStorage.getItem(MARK) === null) return null;
-  try {
-    return await call('GET', '/api/auth/me');
-  } catch (error) {
-    if (error.status === 401) return null;
-    throw error;
-  }
-}
 
 const app = byId('app');
 const signIn = new SignIn((user) => void enter(user));
@@ -140,7 +69,7 @@ async function openAddress() {
 }
 
 async function enter(user) {
-  localStorage.setItem(MARK, 'true');
+  markSignedIn(true);
   signIn.hide();
   app.hidden = false;
   byId('account-email').textContent = user.email ?? user.id;
@@ -148,7 +77,7 @@ async function enter(user) {
 }
 
 function leave() {
-  localStorage.removeItem(MARK);
+  markSignedIn(false);
   keys.close();
   conversation.clear();
   openMenu(false);
@@ -200,20 +129,12 @@ document.addEventListener('keydown', (event) => {
   else void composer.stop();
 });
 
-/** A provider that could not sign somebody in sends them back to `/?sign_in_error=<code>`. */
-function tellFailedSignIn() {
-  const code = new URLSearchParams(location.search).get('sign_in_error');
-  if (code === null) return;
-  history.replaceState(null, '', '/');
-  byId('sign-in-error').textContent = `You could not be signed in (${reveal(code.slice(0, 60))}). Try again.`;
-}
-
 const user = await currentUser().catch((error) => {
   signIn.show();
-  byId('sign-in-error').textContent = error.message;
+  signIn.tell(error.message);
 });
 if (user) await enter(user);
 else {
-  tellFailedSignIn();
+  signIn.tellFailure();
   signIn.show();
 }

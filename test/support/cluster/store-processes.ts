@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -27,10 +27,17 @@ export class SmallDisk {
     return join(this.root, 'data');
   }
 
-  /** Takes all that is left of its space. */
+  /** Takes all that is left of its space, whoever else writes to it meanwhile. */
   fill(): void {
     const { bavail, bsize } = statfsSync(this.root);
-    if (bavail > 0) writeFileSync(join(this.root, `ballast-${Date.now()}`), Buffer.alloc(bavail * bsize, 1));
+    const file = openSync(join(this.root, `ballast-${Date.now()}`), 'w');
+    try {
+      for (let block = 0; block <= bavail; block += 1) writeSync(file, Buffer.alloc(bsize, 1));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+    } finally {
+      closeSync(file);
+    }
   }
 
   /** Gives back all that `fill` took. */

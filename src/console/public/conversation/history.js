@@ -1,4 +1,4 @@
-import { RunView } from './run-view.js';
+import { RunView } from '../run/run-view.js';
 
 /** Messages by their run, in order. */
 export function byRun(messages) {

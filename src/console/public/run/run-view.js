@@ -1,5 +1,5 @@
-import { element, moved, StreamedText } from './page.js';
-import { cost, reveal, tokens } from './format.js';
+import { element, moved, StreamedText } from '../page/page.js';
+import { cost, reveal, tokens } from '../page/format.js';
 import { AnswerView } from './answer-view.js';
 import { ToolCard } from './tool-card.js';
 

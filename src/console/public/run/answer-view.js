@@ -1,7 +1,7 @@
-import { reveal } from './format.js';
-import { codeBlock, renderMarkdown, renderPlain } from './markdown.js';
-import { firstChunk } from './markdown-chunks.js';
-import { element } from './page.js';
+import { reveal } from '../page/format.js';
+import { codeBlock, renderMarkdown, renderPlain } from '../page/markdown.js';
+import { firstChunk } from '../page/markdown-chunks.js';
+import { element } from '../page/page.js';
 
 /** Milliseconds of one answer that Markdown may take; what is left then is shown as plain text. */
 const BUDGET = 3_000;

@@ -1,5 +1,5 @@
-import { element, stillFor } from './page.js';
-import { duration, exactJson, json, reveal } from './format.js';
+import { element, stillFor } from '../page/page.js';
+import { duration, exactJson, json, reveal } from '../page/format.js';
 
 /** Milliseconds for which buttons and all around them must have stood still before they decide anything. */
 const STILL = 500;

@@ -1,4 +1,4 @@
-import { byId } from './page.js';
+import { byId } from '../page/page.js';
 
 /** The field for messages with its two buttons. What could not be sent stays in the field. */
 export class Composer {

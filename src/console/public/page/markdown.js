@@ -1,6 +1,6 @@
-import DOMPurify from './dompurify.js';
+import DOMPurify from 'dompurify';
 import { reveal } from './format.js';
-import { Lexer, Parser, Renderer, Tokenizer } from './marked.js';
+import { Lexer, Parser, Renderer, Tokenizer } from 'marked';
 import { element } from './page.js';
 
 const SCHEMES = ['http:', 'https:', 'mailto:'];

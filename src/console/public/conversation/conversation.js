@@ -1,9 +1,9 @@
-import { call, newKey } from './api.js';
-import { element } from './page.js';
-import { reveal } from './format.js';
+import { call, newKey } from '../page/api.js';
+import { element } from '../page/page.js';
+import { reveal } from '../page/format.js';
 import { byRun, copiedTurns, pastView, userText } from './history.js';
-import { RunStream } from './run-stream.js';
-import { RunView } from './run-view.js';
+import { RunStream } from '../run/run-stream.js';
+import { RunView } from '../run/run-view.js';
 
 const TITLE_LENGTH = 60;
 

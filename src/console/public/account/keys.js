@@ -1,6 +1,6 @@
-import { call } from './api.js';
-import { byId, element } from './page.js';
-import { reveal, when } from './format.js';
+import { call } from '../page/api.js';
+import { byId, element } from '../page/page.js';
+import { reveal, when } from '../page/format.js';
 
 /** The own API keys: what there is, a new one, shown this once, and the end of one. */
 export class Keys {

@@ -1,0 +1,93 @@
+import { ApiError, call } from '../page/api.js';
+import { reveal } from '../page/format.js';
+import { byId } from '../page/page.js';
+
+/** In `localStorage` while this browser is signed in. */
+const MARK = 'agentline-signed-in';
+
+/** Remembers in this browser whether somebody is signed in. */
+export function markSignedIn(isSignedIn) {
+  if (isSignedIn) localStorage.setItem(MARK, 'true');
+  else localStorage.removeItem(MARK);
+}
+
+/**
+ * @returns {Promise<object | null>} who is signed in. Script cannot see the cookie; the mark beside it saves
+ *   everybody else a call that is refused.
+ */
+export async function currentUser() {
+  if (localStorage.getItem(MARK) === null) return null;
+  try {
+    return await call('GET', '/api/auth/me');
+  } catch (error) {
+    if (error.status === 401) return null;
+    throw error;
+  }
+}
+
+/** The page of who is not signed in. */
+export class SignIn {
+  #page = byId('sign-in');
+  #form = byId('sign-in-form');
+  #error = byId('sign-in-error');
+
+  /** @param {(user: object) => void} onSignedIn */
+  constructor(onSignedIn) {
+    this.#form.addEventListener('submit', (event) => {
+      event.preventDefault();
+      void this.#submit(onSignedIn);
+    });
+  }
+
+  show() {
+    this.#page.hidden = false;
+    byId('email').focus();
+    void this.#offerProvider();
+  }
+
+  hide() {
+    this.#page.hidden = true;
+  }
+
+  /** A provider that could not sign somebody in sends them back to `/?sign_in_error=<code>`. */
+  tellFailure() {
+    const code = new URLSearchParams(location.search).get('sign_in_error');
+    if (code === null) return;
+    history.replaceState(null, '', '/');
+    this.tell(`You could not be signed in (${reveal(code.slice(0, 60))}). Try again.`);
+  }
+
+  tell(words) {
+    this.#error.textContent = words;
+  }
+
+  /** A server without other ways in says so, or, when it is older, knows nothing of the question. */
+  async #offerProvider() {
+    const methods = await call('GET', '/api/auth/methods').catch(() => undefined);
+    if (!methods?.oidc) return;
+    const link = byId('sso');
+    link.href = new URL(methods.oidc.login_url, location.origin).pathname;
+    link.title = reveal(methods.oidc.name);
+    link.hidden = false;
+    // The browser comes back without a word to this page; whether it is signed in has to be asked.
+    link.addEventListener('click', () => markSignedIn(true));
+  }
+
+  async #submit(onSignedIn) {
+    const { email, password } = Object.fromEntries(new FormData(this.#form));
+    const button = this.#form.querySelector('button');
+    this.#error.textContent = '';
+    button.disabled = true;
+    try {
+      const { user } = await call('POST', '/api/auth/login', { email, password });
+      this.#form.reset();
+      onSignedIn(user);
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      this.#error.textContent = error.message;
+      byId('password').select();
+    } finally {
+      button.disabled = false;
+    }
+  }
+}
