@@ -5,7 +5,6 @@ import { Public } from '../auth/access.decorator.js';
 import { Refuses } from '../errors/refuses.decorator.js';
 import { Metrics } from '../telemetry/metrics.js';
 import { MetricsGuard } from './metrics.guard.js';
-import { RunMetrics } from './run-metrics.service.js';
 
 @ApiTags('operation')
 @Controller('metrics')
@@ -15,10 +14,7 @@ import { RunMetrics } from './run-metrics.service.js';
 @Refuses('unauthenticated', 'forbidden', 'unavailable')
 @UseGuards(MetricsGuard)
 export class MetricsController {
-  constructor(
-    private readonly metrics: Metrics,
-    private readonly runs: RunMetrics,
-  ) {}
+  constructor(private readonly metrics: Metrics) {}
 
   @ApiOperation({ summary: 'What is counted; for an administrator or the bearer of METRICS_TOKEN' })
   @ApiOkResponse({ content: { 'text/plain': { schema: { type: 'string' } } } })
@@ -26,6 +22,6 @@ export class MetricsController {
   @Header('Cache-Control', 'no-store')
   async read(@Res({ passthrough: true }) response: Response): Promise<string> {
     response.set('Content-Type', this.metrics.contentType);
-    return this.runs.text();
+    return this.metrics.text();
   }
 }

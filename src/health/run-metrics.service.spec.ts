@@ -5,7 +5,8 @@ import { RunMetrics } from './run-metrics.service.js';
 
 describe('the measures of runs', () => {
   it('count how runs ended, and how many are worked on now', async () => {
-    const runMetrics = new RunMetrics(new Metrics(), { activeRuns: 3 } as Dispatcher);
+    const metrics = new Metrics();
+    const runMetrics = new RunMetrics(metrics, { activeRuns: 3 } as Dispatcher);
     runMetrics.count({
       data: {
         status: 'completed',
@@ -22,7 +23,7 @@ describe('the measures of runs', () => {
       },
     });
 
-    const lines = (await runMetrics.text()).split('\n');
+    const lines = (await metrics.text()).split('\n');
 
     expect(lines).toEqual(
       expect.arrayContaining([

@@ -9,17 +9,13 @@ import { Metrics } from '../telemetry/metrics.js';
 export class RunMetrics {
   constructor(
     private readonly metrics: Metrics,
-    private readonly dispatcher: Dispatcher,
-  ) {}
+    dispatcher: Dispatcher,
+  ) {
+    metrics.countActiveRuns = () => dispatcher.activeRuns;
+  }
 
   @OnRunEvent('done')
   count({ data: { status } }: { data: RunEventData<'done'> }): void {
     this.metrics.runsTotal.inc({ status });
-  }
-
-  /** All measures, as Prometheus reads them. */
-  text(): Promise<string> {
-    this.metrics.runsActive.set(this.dispatcher.activeRuns);
-    return this.metrics.text();
   }
 }

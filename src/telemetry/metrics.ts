@@ -1,4 +1,6 @@
+import cluster from 'node:cluster';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { metricsOfAll, offerMetrics } from './worker-metrics.js';
 
 /** Seconds; a commit of the log takes from half a millisecond to, when it waits for locks, seconds. */
 const APPEND_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5];
@@ -28,11 +30,15 @@ export class Metrics {
     registers: [this.registry],
   });
 
-  readonly runsActive = new Gauge({
+  readonly runsActive: Gauge = new Gauge({
     name: 'agentline_runs_active',
     help: 'Runs that this process works on now',
     registers: [this.registry],
+    collect: () => this.runsActive.set(this.countActiveRuns()),
   });
+
+  /** Asked when the measures are read. */
+  countActiveRuns: () => number = () => 0;
 
   readonly runsTotal = new Counter({
     name: 'agentline_runs_total',
@@ -97,6 +103,7 @@ export class Metrics {
   });
 
   constructor() {
+    if (cluster.isWorker) offerMetrics([processMetrics(), this.registry]);
     // A series that appears with its first count hides that count from `rate()`.
     for (const transport of ['sse', 'websocket']) this.streamsOpen.set({ transport }, 0);
     for (const status of ['completed', 'failed', 'cancelled']) this.runsTotal.inc({ status }, 0);
@@ -105,8 +112,9 @@ export class Metrics {
   /** Of the text: Prometheus exposition format 0.0.4. */
   readonly contentType: string = Registry.PROMETHEUS_CONTENT_TYPE;
 
-  /** All measures, with those of the process, as Prometheus reads them. */
+  /** All measures, with those of the process, or of all workers, as Prometheus reads them. */
   async text(): Promise<string> {
+    if (cluster.isWorker) return metricsOfAll();
     const parts = await Promise.all([processMetrics().metrics(), this.registry.metrics()]);
     return parts.join('\n');
   }
