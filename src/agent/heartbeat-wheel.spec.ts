@@ -3,7 +3,7 @@ import { HeartbeatWheel, Patience } from './heartbeat-wheel.js';
 
 const HOUR = 3_600_000;
 /** Turns in a period. */
-const PERIOD = 20;
+const PERIOD = 150;
 
 const wheels: HeartbeatWheel[] = [];
 
@@ -13,7 +13,7 @@ afterEach(() => {
 
 /** Turned by hand. */
 function newWheel(): HeartbeatWheel {
-  const wheel = new HeartbeatWheel(HOUR);
+  const wheel = new HeartbeatWheel(HOUR, undefined, () => 0);
   wheels.push(wheel);
   return wheel;
 }
@@ -31,7 +31,7 @@ describe('a connection on the wheel', () => {
 
     turn(wheel, 5 * PERIOD + 1);
 
-    expect(beats).toEqual([20, 40, 60, 80, 100]);
+    expect(beats).toEqual([150, 300, 450, 600, 750]);
   });
 
   it('beats a period after it was last written to', () => {
@@ -45,7 +45,7 @@ describe('a connection on the wheel', () => {
 
     turn(wheel, PERIOD);
 
-    expect(beats).toEqual([150]);
+    expect(beats).toEqual([280]);
   });
 
   it('never beats when it is written to in every turn', () => {
@@ -83,8 +83,15 @@ describe('a connection on the wheel', () => {
 
     turn(wheel, 2 * PERIOD);
 
-    expect(beats).toEqual(['first 20', 'second 40']);
+    expect(beats).toEqual(['first 150', 'second 300']);
   });
+});
+
+it('holds nothing of a connection that is removed, though its slot is looked at much later', () => {
+  const wheel = newWheel();
+  const beating = wheel.add(() => {});
+  beating.remove();
+  expect(Object.values(beating).filter((value) => typeof value === 'function')).toEqual([]);
 });
 
 describe('ten thousand connections', () => {
@@ -114,6 +121,23 @@ describe('ten thousand connections', () => {
     expect(worst).toBeLessThan(50_000);
   });
 
+  it('that are written to at once, as the viewers of a run are, do not beat at once', () => {
+    const wheel = new HeartbeatWheel(HOUR);
+    wheels.push(wheel);
+    let beats = 0;
+    const beatings = Array.from({ length: 10_000 }, () => wheel.add(() => (beats += 1)));
+    turn(wheel, 40);
+    for (const beating of beatings) beating.touch();
+    const perTurn = Array.from({ length: 2 * PERIOD }, () => {
+      const before = beats;
+      wheel.advance();
+      return beats - before;
+    });
+    expect(perTurn.slice(0, PERIOD).reduce((sum, count) => sum + count, 0)).toBe(10_000);
+    expect(beats).toBe(20_000);
+    expect(Math.max(...perTurn)).toBeLessThan(300);
+  });
+
   it('that are busy cost their look only', () => {
     const wheel = newWheel();
     let beats = 0;
@@ -126,12 +150,12 @@ describe('ten thousand connections', () => {
   });
 });
 
-it('turns by itself, a twentieth of the period at a time, until it is stopped', async () => {
-  const wheel = new HeartbeatWheel(20);
+it('turns by itself, a part of the period at a time, until it is stopped', async () => {
+  const wheel = new HeartbeatWheel(20, undefined, () => 0);
   const beat = Promise.withResolvers<number>();
   wheel.add(() => beat.resolve(wheel.turn));
 
-  expect(await beat.promise).toBe(PERIOD);
+  expect(await beat.promise).toBe(20);
 
   wheel.stop();
 });

@@ -1,5 +1,7 @@
-/** Slots a lap: a beat comes at most a twentieth of the period late. */
-const SLOTS = 20;
+/** Slots a lap: a beat comes at most one of them late, and a turn is short, however many beat. */
+const SLOTS = { least: 20, most: 150 };
+/** No turn is shorter, in milliseconds, but for the least slots. */
+const TURN_MS = 20;
 
 /** Beats in a row at which a peer has taken nothing of what waits for it, after which it counts as gone. */
 const PATIENCE = 3;
@@ -30,45 +32,72 @@ export class Patience {
 export class Beating {
   /** The turn in which its next beat is due. */
   due = 0;
-  isRemoved = false;
+  private beat: (() => void) | undefined;
 
   constructor(
-    readonly beat: () => void,
-    private readonly wheel: { readonly turn: number },
+    beat: () => void,
+    private readonly wheel: Pick<HeartbeatWheel, 'turn' | 'lap'>,
+    /** Turns by which the first beat after a write comes early. */
+    private readonly early: number,
   ) {
+    this.beat = beat;
     this.touch();
   }
 
-  /** Something was written: the next beat is a whole period away. */
+  /**
+   * Something was written: the next beat is up to a period away. All viewers of a run are written to at once, so each
+   * is early by another time, or they would all beat at once as well.
+   */
   touch(): void {
-    this.due = this.wheel.turn + SLOTS;
+    this.due = this.wheel.turn + this.wheel.lap - this.early;
   }
 
+  /** Beats if it is due. @returns whether it beat. */
+  look(): boolean {
+    if (this.due > this.wheel.turn) return false;
+    this.beat?.();
+    this.due = this.wheel.turn + this.wheel.lap;
+    return true;
+  }
+
+  get isRemoved(): boolean {
+    return this.beat === undefined;
+  }
+
+  /** It stays in its slot until that is looked at, and holds nothing meanwhile. */
   remove(): void {
-    this.isRemoved = true;
+    this.beat = undefined;
   }
 }
 
 /**
  * One timer for the heartbeats of all connections. Each stands in the slot in which it is looked at next, so a turn
- * of the timer looks at about a twentieth of them, and connections written to since are passed over without a write.
+ * of the timer looks at few of them, and connections written to since are passed over without a write.
  */
 export class HeartbeatWheel {
   turn = 0;
-  private readonly slots: Beating[][] = Array.from({ length: SLOTS + 1 }, () => []);
+  /** Turns of a period. */
+  readonly lap: number;
+  private readonly slots: Beating[][];
   private readonly timer: NodeJS.Timeout;
 
-  /** @param onBeat called with each beat, for who counts them. */
+  /**
+   * @param onBeat called with each beat, for who counts them.
+   * @param random from 0 up to 1: by how much of half a period each connection is early.
+   */
   constructor(
     periodMs: number,
     private readonly onBeat: () => void = () => {},
+    private readonly random: () => number = Math.random,
   ) {
-    this.timer = setInterval(() => this.advance(), periodMs / SLOTS).unref();
+    this.lap = Math.max(SLOTS.least, Math.min(SLOTS.most, Math.floor(periodMs / TURN_MS)));
+    this.slots = Array.from({ length: this.lap + 1 }, () => []);
+    this.timer = setInterval(() => this.advance(), periodMs / this.lap).unref();
   }
 
-  /** @param beat called after a period of silence, and again after each further one. Must not throw. */
+  /** @param beat called after silence of a period at most, and again after each further period. Must not throw. */
   add(beat: () => void): Beating {
-    const beating = new Beating(beat, this);
+    const beating = new Beating(beat, this, Math.floor((this.random() * this.lap) / 2));
     this.place(beating);
     return beating;
   }
@@ -85,11 +114,7 @@ export class HeartbeatWheel {
     this.slots[index] = [];
     for (const beating of looked) {
       if (beating.isRemoved) continue;
-      if (beating.due <= this.turn) {
-        beating.beat();
-        beating.touch();
-        this.onBeat();
-      }
+      if (beating.look()) this.onBeat();
       this.place(beating);
     }
   }

@@ -38,3 +38,45 @@ export function isViewerReset(batch: ViewBatch): batch is ViewerReset {
 
 /** `over`: the viewer has everything already and shall not come back. */
 export type View = 'over' | { plan: ViewPlan; batches(signal: AbortSignal): AsyncGenerator<ViewBatch, void> };
+
+/** Bytes up to which the frames of several pages are joined; what is more is written page by page, without a copy. */
+const JOINED = 16_384;
+
+/**
+ * Pages as bytes of one transport, each made once for all viewers. Many small ones are joined, once for those who are
+ * at the same place and ask one after the other; large ones are not, since copies for viewers who read at different
+ * places would be garbage of the size of all that they are sent.
+ */
+export class SharedFrames {
+  private readonly made = new WeakMap<LogPage, Buffer>();
+  private joined: { parts: readonly Buffer[]; whole: readonly [Buffer] } | undefined;
+
+  constructor(private readonly make: (page: LogPage) => Buffer) {}
+
+  /** To be written in this order. */
+  of(pages: readonly LogPage[]): readonly Buffer[] {
+    const parts = pages.map((page) => this.ofPage(page));
+    if (parts.length < 2 || sizeOf(parts) > JOINED) return parts;
+    if (this.joined === undefined || !isSame(this.joined.parts, parts)) {
+      this.joined = { parts, whole: [Buffer.concat(parts)] };
+    }
+    return this.joined.whole;
+  }
+
+  ofPage(page: LogPage): Buffer {
+    let frames = this.made.get(page);
+    if (frames === undefined) {
+      frames = this.make(page);
+      this.made.set(page, frames);
+    }
+    return frames;
+  }
+}
+
+function sizeOf(parts: readonly Buffer[]): number {
+  return parts.reduce((sum, { length }) => sum + length, 0);
+}
+
+function isSame(some: readonly Buffer[], others: readonly Buffer[]): boolean {
+  return some.length === others.length && some.every((part, index) => part === others[index]);
+}

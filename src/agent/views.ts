@@ -5,6 +5,7 @@ import { runStatus, usage } from '../event-log/run-event.js';
 import type { Run } from '../runs/run.js';
 import type { CancelReceipt } from '../runs/runs.service.js';
 import { toTime } from '../sessions/views.js';
+import { toUsd } from '../usage/cost.js';
 import type { SocketEvent } from './requests.js';
 
 export const runView = z
@@ -19,6 +20,7 @@ export const runView = z
     stop_reason: z.string().nullable(),
     error_code: z.string().nullable(),
     usage,
+    cost_usd: z.number().nullable().describe('So far; null where a price is not known'),
     created_at: z.iso.datetime(),
     ended_at: z.iso.datetime().nullable(),
     last_event_id: z.string().nullable(),
@@ -142,6 +144,7 @@ export function viewRun(run: Run, lastEventId: string | null): RunView {
     stop_reason: run.stopReason,
     error_code: run.errorCode,
     usage: run.usage,
+    cost_usd: toUsd(run.cost),
     created_at: toTime(run.createdAt),
     ended_at: run.endedAt === null ? null : toTime(run.endedAt),
     last_event_id: lastEventId,

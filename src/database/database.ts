@@ -18,6 +18,30 @@ export interface OfTenant {
   tenantId: string;
 }
 
+/** Values that a statement takes. */
+export type StatementValue = string | number | null;
+
+/** Statements of one transaction, each over when it returns; prepared once for each text. */
+export interface Statements {
+  /** The first row; undefined when there is none. */
+  get(text: string, ...values: StatementValue[]): unknown;
+  all(text: string, ...values: StatementValue[]): unknown[];
+  run(text: string, ...values: StatementValue[]): void;
+}
+
+/**
+ * An engine that is in this process: for the few statements that every word of every run needs, without what a query
+ * builder, promises and a wire cost.
+ */
+export interface InProcess {
+  /**
+   * Runs `work`, which must not wait, in a transaction of its own: at once, or after the one that is open. All of it
+   * is committed, or, when it throws, nothing.
+   * @param committed called with the result in the same moment as it is committed, before anything else can come.
+   */
+  transaction<T>(work: (statements: Statements) => T, committed?: (result: T) => void): Promise<T>;
+}
+
 /**
  * The database: one typed handle, whichever engine is behind it.
  *
@@ -46,6 +70,9 @@ export abstract class Database {
 
   /** Tells other processes on the same data where to look. */
   abstract readonly notices: Notices;
+
+  /** The way straight into an engine that is in this process; undefined where it is elsewhere. */
+  readonly inProcess: InProcess | undefined = undefined;
 
   /**
    * The same for the few statements that must not wait behind others for a connection: who holds a run prolongs its

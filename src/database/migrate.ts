@@ -6,6 +6,7 @@ import * as wholeExecutor from './migrations/2026-11-25-whole-executor.js';
 import * as audit from './migrations/2026-11-26-audit.js';
 import * as door from './migrations/2026-11-26-door.js';
 import * as limits from './migrations/2026-11-26-limits.js';
+import * as runJournal from './migrations/2026-11-26-run-journal.js';
 import * as threads from './migrations/2026-11-26-threads.js';
 import * as unfinishedRuns from './migrations/2026-11-26-unfinished-runs.js';
 import type { SharedSchema } from './tenant-tables.js';
@@ -18,6 +19,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '2026-11-26-audit': audit,
   '2026-11-26-door': door,
   '2026-11-26-limits': limits,
+  '2026-11-26-run-journal': runJournal,
   '2026-11-26-threads': threads,
   '2026-11-26-unfinished-runs': unfinishedRuns,
 };

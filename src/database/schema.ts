@@ -37,6 +37,7 @@ export interface Schema {
   tool_calls: ToolCallsTable;
   idempotency_keys: IdempotencyKeysTable;
   run_pages: RunPagesTable;
+  run_journal: RunJournalTable;
   run_inputs: RunInputsTable;
   model_calls: ModelCallsTable;
   budgets: BudgetsTable;
@@ -192,6 +193,12 @@ export interface RunPagesTable {
   /** Length of `events` in UTF-16 units. */
   size: Fixed<number>;
   events: Fixed<string>;
+}
+
+/** One commit of pages of any runs, which are not rows of `run_pages` yet; only where the engine is in the process. */
+export interface RunJournalTable {
+  id: Generated<number>;
+  pages: Fixed<string>;
 }
 
 /** A message for a run that works; its row is gone when the message has joined the conversation. */

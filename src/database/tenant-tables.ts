@@ -9,7 +9,7 @@ const OF_RUN = { column: 'run_id', parent: 'runs' } as const;
 
 /**
  * Every table: to whom its rows belong. A table that is not here does not compile; one that belongs to nobody is
- * known by a secret, by a name of the server's own, or holds sums.
+ * known by a secret, by a name of the server's own, holds sums, or what all runs have just said.
  */
 export const TENANT_TABLES = {
   users: OWN,
@@ -27,6 +27,7 @@ export const TENANT_TABLES = {
   tool_calls: OF_RUN,
   idempotency_keys: OWN,
   run_pages: OF_RUN,
+  run_journal: null,
   run_inputs: OF_RUN,
   model_calls: OWN,
   budgets: null,

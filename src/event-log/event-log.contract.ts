@@ -177,6 +177,17 @@ export function describeEventLog(name: string, open: () => Promise<EventLogBench
 
     describeManyNodes(name, stage);
 
+    it('knows which of them is the last', async () => {
+      const { log } = stage.bench;
+      const writer = await log.writer(stage.runId, 1);
+      await writer.append(token('a'));
+      expect(await log.isDone(stage.runId, 1, 1)).toBe(false);
+      await writer.end(DONE, settled);
+      writer.close();
+      expect(await log.isDone(stage.runId, 1, 1)).toBe(false);
+      expect(await log.isDone(stage.runId, 1, 2)).toBe(true);
+    });
+
     it('lets a reader go at once when it is aborted', async () => {
       const leave = new AbortController();
       const reader = stage.all(0, leave.signal);

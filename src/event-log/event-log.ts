@@ -85,6 +85,12 @@ export abstract class EventLog {
   /** Whether the log has an event with this attempt and `seq`. */
   abstract has(runId: string, attempt: number, seq: number): Promise<boolean>;
 
+  /** Whether this event, which the log has, is its `done`: nothing follows it. */
+  async isDone(runId: string, attempt: number, seq: number): Promise<boolean> {
+    const end = await this.end(runId);
+    return end?.type === 'done' && end.attempt === attempt && end.seq === seq;
+  }
+
   /** Committed events with a `seq` greater than `after`, oldest first, about 64 KiB at most; none: empty. */
   abstract read(runId: string, after: number): Promise<LogPage[]>;
 

@@ -25,6 +25,29 @@ export function describeManyNodes(name: string, stage: LogStage): void {
       expect(await late).toEqual(first?.slice(7));
     });
 
+    it('shows a long log whole to who was not there, when it is over', async () => {
+      const writer = await stage.bench.log.writer(stage.runId, 1);
+      for (let count = 0; count < 300; count += 1) void writer.append(token('x'.repeat(1_000)));
+      await writer.end(DONE, settled);
+      writer.close();
+
+      const read = await stage.all(0, stage.stop.signal, stage.bench.other);
+      expect([read.length, read.at(-1)]).toEqual([301, '1.301 done']);
+    });
+
+    it('shows a long log as far as it goes to who was not there, while its writer is silent', async () => {
+      const writer = await stage.bench.log.writer(stage.runId, 1);
+      for (let count = 0; count < 300; count += 1) void writer.append(token('x'.repeat(1_000)));
+      await writer.append(token('so far'));
+      const read: string[] = [];
+      const reading = stage.collect(read, stage.bench.other);
+      await until('all that was written', () => read.at(-1) === '1.301 so far');
+      await writer.end(DONE, settled);
+      await reading;
+
+      expect([read.length, read.at(-1)]).toEqual([302, '1.302 done']);
+    });
+
     it('shows it soon', async () => {
       const follower = stage.bench.other.follow(stage.runId, 0, stage.stop.signal)[Symbol.asyncIterator]();
       const writer = await stage.bench.log.writer(stage.runId, 1);

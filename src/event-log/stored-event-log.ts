@@ -4,9 +4,10 @@ import type { RunTail } from './following/run-tail.js';
 import { SingleFlight } from './following/single-flight.js';
 import { awayMs, TailReader } from './following/tail-reader.js';
 import { TailRegistry } from './following/tail-registry.js';
+import { Waiter } from './following/waiter.js';
 import { lastSeq } from './log-page.js';
 import { LogLost } from './log-lost.js';
-import { endOf, type LogPlace, type LogStore, type ReadNews } from './log-store.js';
+import { endOf, type LogPlace, type LogStore, READ_SIZE, type ReadNews } from './log-store.js';
 import { GroupCommit } from './writing/group-commit.js';
 import { PagedLogWriter } from './writing/paged-log-writer.js';
 
@@ -93,7 +94,17 @@ export abstract class StoredEventLog extends EventLog {
   override end(runId: string): Promise<LogEnd | undefined> {
     const tail = this.tails.find(runId);
     if (tail?.isCurrent === true) return Promise.resolve(tail.endEvent);
-    return this.ends.fresh(runId, async () => endOf(await this.store.recent(runId, 1)));
+    return this.ends.fresh(runId, async () => {
+      const end = endOf(await this.store.recent(runId, 1));
+      const now = this.tails.find(runId);
+      if (end !== undefined && now?.end?.seq === end.seq && now.end.attempt === end.attempt) now.confirm();
+      return end;
+    });
+  }
+
+  override async isDone(runId: string, attempt: number, seq: number): Promise<boolean> {
+    const type = this.tails.find(runId)?.typeAt(attempt, seq);
+    return type === undefined ? super.isDone(runId, attempt, seq) : type === 'done';
   }
 
   override async has(runId: string, attempt: number, seq: number): Promise<boolean> {
@@ -126,13 +137,15 @@ export abstract class StoredEventLog extends EventLog {
 
   override async *follow(runId: string, after: number, signal: AbortSignal): AsyncGenerator<LogPage[], void> {
     const tail = this.watch(runId);
+    const waiter = new Waiter(signal);
     try {
       let place: LogPlace = { seq: after };
       let { epoch } = tail;
       while (!signal.aborted && !tail.isRemoved) {
         if (tail.epoch !== epoch && place.seq > 0) throw new LogLost(runId);
         const { version } = tail;
-        const read = await this.reader.read(runId, tail, place);
+        // Memory is asked first, without a promise: that is where nearly all of nearly every run comes from.
+        const read = tail.after(place, READ_SIZE) ?? (await this.reader.read(runId, tail, place));
         if (read === 'removed') return;
         if (read !== 'away') {
           epoch = tail.epoch;
@@ -142,7 +155,7 @@ export abstract class StoredEventLog extends EventLog {
         const last = pages.at(-1);
         if (last === undefined) {
           this.expect(runId);
-          await tail.changed(version, signal, read === 'away' ? awayMs() : undefined);
+          await tail.changed(version, waiter, read === 'away' ? awayMs() : undefined);
           continue;
         }
         yield pages;
@@ -150,6 +163,8 @@ export abstract class StoredEventLog extends EventLog {
         place = { seq: lastSeq(last), attempt: last.attempt };
       }
     } finally {
+      waiter.stop();
+      tail.leave(waiter);
       tail.watchers -= 1;
       this.tails.release(runId);
     }
@@ -159,7 +174,8 @@ export abstract class StoredEventLog extends EventLog {
   private watch(runId: string): RunTail {
     const tail = this.tails.acquire(runId);
     tail.watchers += 1;
-    if (tail.watchers === 1 && tail.end !== undefined && !tail.isCurrent) void this.reader.catchUp(runId);
+    const isKnown = tail.end === undefined || tail.isCurrent || tail.isFinal;
+    if (tail.watchers === 1 && !isKnown) void this.reader.catchUp(runId);
     this.lookSoon();
     return tail;
   }

@@ -27,6 +27,7 @@ describe('modelConfig', () => {
 
   it('has a default for everything but the credentials', () => {
     expect(read({})).toEqual({
+      ANTHROPIC_TRANSPORT: 'node',
       MODEL: 'claude-opus-5-5',
       MODEL_PROFILE: 'anthropic',
       MODEL_IDLE_MS: 60_000,

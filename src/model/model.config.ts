@@ -1,5 +1,6 @@
 import { registerAs, type ConfigType } from '@nestjs/config';
 import { z } from 'zod';
+import { TRANSPORTS } from './anthropic/node-transport.js';
 import { PROFILES, type ProfileName } from './anthropic/profiles.js';
 import { integer, milliseconds, readEnvironment } from '../errors/environment.js';
 
@@ -20,6 +21,10 @@ export const modelConfig = registerAs('model', () =>
       .describe(
         'an http or https address without /v1, credentials and query, like https://api.anthropic.com',
       ),
+    ANTHROPIC_TRANSPORT: z
+      .enum(TRANSPORTS)
+      .default('node')
+      .describe(`one of ${TRANSPORTS.join(', ')}`),
     MODEL: z
       .string()
       .regex(/^[\x21-\x7e]{1,200}$/)

@@ -5,6 +5,7 @@ import { modelConfig, type ModelConfig } from './model.config.js';
 import { ModelModule } from './model.module.js';
 
 const OFFLINE: ModelConfig = {
+  ANTHROPIC_TRANSPORT: 'node' as const,
   MODEL: 'claude-opus-5-5',
   MODEL_PROFILE: 'anthropic',
   MODEL_IDLE_MS: 5000,

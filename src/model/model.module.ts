@@ -41,6 +41,7 @@ const MODELS: ModelRow[] = [
         authToken: config.ANTHROPIC_AUTH_TOKEN,
         idleMs: config.MODEL_IDLE_MS,
         profile: config.MODEL_PROFILE,
+        transport: config.ANTHROPIC_TRANSPORT,
       }),
   },
 ];

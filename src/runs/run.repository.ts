@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { type Selectable, sql } from 'kysely';
 import type { Owner } from '../auth/principal.js';
 import { Database, type OfTenant, type Queryable } from '../database/database.js';
+import { inFewLengths, TenantLookups } from '../database/lookups.js';
 import type { RunsTable } from '../database/schema.js';
 import { isRunShownTo } from '../database/shown-to.js';
 import { AppError } from '../errors/app-error.js';
@@ -16,6 +17,8 @@ const OPEN = ['queued', 'running', 'waiting'];
 /** Runs as their owners see them, and the writes that only the holder of the lease may do. */
 @Injectable()
 export class RunRepository {
+  private readonly lookups = new TenantLookups((tenantId, ids) => this.findAmong({ tenantId }, ids));
+
   constructor(private readonly database: Database) {}
 
   /** Adds a run to a session whose row the transaction has locked. */
@@ -56,14 +59,15 @@ export class RunRepository {
   }
 
   async find(owner: Owner, id: string): Promise<Run | undefined> {
-    const row = await this.database
-      .of(owner)
-      .selectFrom('runs')
-      .selectAll()
-      .where('id', '=', id)
-      .where('user_id', '=', owner.userId)
-      .executeTakeFirst();
-    return row && toRun(row);
+    const run = await this.lookups.find(owner.tenantId, id);
+    return run?.userId === owner.userId ? run : undefined;
+  }
+
+  /** Whosever of the tenant they are: the caller compares. */
+  private async findAmong(tenant: OfTenant, ids: readonly string[]): Promise<Map<string, Run>> {
+    const query = this.database.of(tenant).selectFrom('runs').selectAll();
+    const rows = await query.where('id', 'in', inFewLengths(ids)).execute();
+    return new Map(rows.map((row) => [row.id, toRun(row)]));
   }
 
   /** The run, when it is the caller's, or others show its session to the caller. */

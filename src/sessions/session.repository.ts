@@ -1,9 +1,17 @@
 import { Injectable } from '@nestjs/common';
-import type { Selectable, Updateable } from 'kysely';
+import {
+  type Expression,
+  type ExpressionBuilder,
+  type Selectable,
+  sql,
+  type SqlBool,
+  type Updateable,
+} from 'kysely';
 import type { Owner } from '../auth/principal.js';
 import { Database, type OfTenant, type Queryable } from '../database/database.js';
 import { isId, newId } from '../database/ids.js';
-import type { SessionsTable } from '../database/schema.js';
+import { inFewLengths, TenantLookups } from '../database/lookups.js';
+import type { Schema, SessionsTable } from '../database/schema.js';
 import { EVERYBODY, isSessionShownTo } from '../database/shown-to.js';
 import { AppError } from '../errors/app-error.js';
 import { requireOwn, type Session, type SessionFields } from './session.js';
@@ -11,6 +19,8 @@ import { requireOwn, type Session, type SessionFields } from './session.js';
 /** The only SQL about sessions; every query names the owner; the tenant is put there by `Database.of`. */
 @Injectable()
 export class SessionRepository {
+  private readonly lookups = new TenantLookups((tenantId, ids) => this.findAmong({ tenantId }, ids));
+
   constructor(private readonly database: Database) {}
 
   /** @param fields with `parentRunId` for the conversation of a sub-agent. */
@@ -41,14 +51,22 @@ export class SessionRepository {
   }
 
   async find(owner: Owner, id: string, on?: Queryable): Promise<Session | undefined> {
-    const row = await this.database
-      .of(owner, on)
-      .selectFrom('sessions')
-      .selectAll()
-      .where('id', '=', id)
-      .where('user_id', '=', owner.userId)
-      .executeTakeFirst();
-    return row && toSession(row);
+    const found =
+      on === undefined
+        ? await this.lookups.find(owner.tenantId, id)
+        : (await this.findAmong(owner, [id], on)).get(id);
+    return found?.userId === owner.userId ? found : undefined;
+  }
+
+  /** Whosever of the tenant they are: the caller compares. */
+  private async findAmong(
+    tenant: OfTenant,
+    ids: readonly string[],
+    on?: Queryable,
+  ): Promise<Map<string, Session>> {
+    const query = this.database.of(tenant, on).selectFrom('sessions').selectAll();
+    const rows = await query.where('id', 'in', inFewLengths(ids)).execute();
+    return new Map(rows.map((row) => [row.id, toSession(row)]));
   }
 
   /**
@@ -73,6 +91,7 @@ export class SessionRepository {
       .of(viewer, on)
       .selectFrom('sessions')
       .selectAll()
+      .select(ownerEmail)
       .where('id', '=', id)
       .where(isSessionShownTo(viewer.userId))
       .executeTakeFirst();
@@ -80,11 +99,17 @@ export class SessionRepository {
   }
 
   /** Those that others show to the viewer, newest first, older than the session `before`. */
-  async listShown(viewer: Owner, limit: number, before: string | undefined): Promise<Session[]> {
+  async listShown(
+    viewer: Owner,
+    limit: number,
+    before: string | undefined,
+    inTitle?: string,
+  ): Promise<Session[]> {
     let query = this.database
       .of(viewer)
       .selectFrom('sessions')
       .selectAll()
+      .select(ownerEmail)
       .where('id', 'in', (eb) =>
         eb
           .selectFrom('session_shares as share')
@@ -95,6 +120,7 @@ export class SessionRepository {
       .orderBy('id', 'desc')
       .limit(limit);
     if (before !== undefined) query = query.where('id', '<', before);
+    if (inTitle !== undefined) query = query.where(hasInTitle(inTitle));
     return (await query.execute()).map(toSession);
   }
 
@@ -110,7 +136,7 @@ export class SessionRepository {
   }
 
   /** Those of people, newest first, older than the session `before`. */
-  async list(owner: Owner, limit: number, before: string | undefined): Promise<Session[]> {
+  async list(owner: Owner, limit: number, before: string | undefined, inTitle?: string): Promise<Session[]> {
     let query = this.database
       .of(owner)
       .selectFrom('sessions')
@@ -120,6 +146,7 @@ export class SessionRepository {
       .orderBy('id', 'desc')
       .limit(limit);
     if (before !== undefined) query = query.where('id', '<', before);
+    if (inTitle !== undefined) query = query.where(hasInTitle(inTitle));
     return (await query.execute()).map(toSession);
   }
 
@@ -165,7 +192,23 @@ export class SessionRepository {
   }
 }
 
-function toSession(row: Selectable<SessionsTable>): Session {
+/** Of a query over `sessions`: whatever stands in the text is meant as it is, and signs of patterns are none. */
+function hasInTitle(text: string): Expression<SqlBool> {
+  const pattern = `%${text.trim().replaceAll(/[\\%_]/g, String.raw`\$&`)}%`;
+  return sql<SqlBool>`lower(title) like lower(${pattern}) escape '\\'`;
+}
+
+/** Of a query over `sessions`: the address of whose they are, where there is one. */
+function ownerEmail(eb: ExpressionBuilder<Schema, 'sessions'>) {
+  return eb
+    .selectFrom('users as person')
+    .select('person.email')
+    .whereRef('person.id', '=', 'sessions.user_id')
+    .whereRef('person.email', '<>', 'person.id')
+    .as('owner_email');
+}
+
+function toSession(row: Selectable<SessionsTable> & { owner_email?: string | null }): Session {
   return {
     id: row.id,
     tenantId: row.tenant_id,
@@ -178,5 +221,6 @@ function toSession(row: Selectable<SessionsTable>): Session {
     parentRunId: row.parent_run_id ?? null,
     createdAt: row.created_at,
     updatedAt: row.updated_at,
+    ownerEmail: row.owner_email ?? undefined,
   };
 }

@@ -35,11 +35,20 @@ export class MeteredModel {
     return this.model.limits(model);
   }
 
+  /** As `batches`, one event after the other. */
+  async *stream(kind: CallKind, request: ModelRequest, signal: AbortSignal): AsyncGenerator<ModelEvent> {
+    for await (const events of this.batches(kind, request, signal)) yield* events;
+  }
+
   /**
-   * Streams one answer, as `LanguageModel.stream` does; where a budget allows no more, a shorter one.
+   * Streams one answer, as `LanguageModel.batches` does; where a budget allows no more, a shorter one.
    * @throws AppError `budget_exceeded` before anything is sent.
    */
-  async *stream(kind: CallKind, request: ModelRequest, signal: AbortSignal): AsyncGenerator<ModelEvent> {
+  async *batches(
+    kind: CallKind,
+    request: ModelRequest,
+    signal: AbortSignal,
+  ): AsyncGenerator<readonly ModelEvent[]> {
     const plan = {
       kind,
       model: request.model,
@@ -52,9 +61,9 @@ export class MeteredModel {
     try {
       const asked =
         call.maxTokens === request.maxTokens ? request : { ...request, maxTokens: call.maxTokens };
-      for await (const event of this.model.stream(asked, signal)) {
-        account.take(event);
-        yield event;
+      for await (const events of this.model.batches(asked, signal)) {
+        for (const event of events) account.take(event);
+        yield events;
       }
     } catch (error) {
       account.fail(error);

@@ -9,6 +9,7 @@ export const ACROSS_TENANTS: Record<string, string> = {
   'auth/users/user.repository.ts':
     'finds by address or id who is asking; addresses are unique over all tenants',
   'event-log/sql/ended-run.repository.ts': 'forgets old logs',
+  'event-log/sql/sql-event-log.ts': 'pages of all runs are one commit',
   'event-log/sql/page.repository.ts': 'the log’s store: runs by id, many in one statement',
   'runs/loop/tool-ledger.repository.ts': 'writes of who holds the run’s lease',
   'runs/queue/lease.repository.ts': 'takes the next run, whosever it is',
@@ -21,7 +22,14 @@ export const ACROSS_TENANTS: Record<string, string> = {
   'usage/model-call.repository.ts': 'calls by id, of who holds the run’s lease',
 };
 
-const REACHES = ['.acrossTenants', '.urgent', '.withoutPlugins', '.withTables', '.$extendTables'];
+const REACHES = [
+  '.acrossTenants',
+  '.urgent',
+  '.inProcess',
+  '.withoutPlugins',
+  '.withTables',
+  '.$extendTables',
+];
 /** Raw SQL is not typed: only on a handle that says whose tables are meant. */
 const RAW_ON_ALL = /\.execute\(\s*(?:this\.database\.kysely|kysely|on|trx)\s*,?\s*\)/;
 /** Asks whether there is an answer, of no table. */

@@ -38,7 +38,7 @@ export class ViewPlanner {
     wanted: Run | undefined,
   ): Promise<ViewPlan | undefined> {
     const place = parseEventId(cursor);
-    const run = place && (await this.runs.find(place.runId));
+    const run = place?.runId === wanted?.id ? wanted : place && (await this.runs.find(place.runId));
     const isOther = wanted !== undefined && run?.id !== wanted.id;
     const isKnown =
       place !== undefined && run !== undefined && (await this.log.has(run.id, place.attempt, place.seq));
@@ -46,9 +46,8 @@ export class ViewPlanner {
       const whole = wanted ?? run ?? (await this.runs.latest());
       return { ...this.from(request, whole), isReset: true };
     }
-    const end = await this.log.end(run.id);
-    const isOver = end?.type === 'done' && end.seq === place.seq;
-    if (!isOver) return { ...this.from(request, run), afterSeq: place.seq };
+    if (!(await this.log.isDone(run.id, place.attempt, place.seq)))
+      return { ...this.from(request, run), afterSeq: place.seq };
     return request.follow ? { ...this.from(request, undefined), afterNumber: run.number } : undefined;
   }
 

@@ -7,6 +7,7 @@ import { NextRuns } from '../../runs/next-runs.service.js';
 import type { Run } from '../../runs/run.js';
 import { RunRepository } from '../../runs/run.repository.js';
 import type { ViewBatch, ViewPlan } from '../view-plan.js';
+import { FirstWait } from './first-wait.js';
 import { Viewers } from './viewers.js';
 
 /** A log that stays empty for so long, in milliseconds, is looked at together with its run. */
@@ -31,63 +32,50 @@ export class ViewReader {
     let after = plan.afterSeq;
     let run = plan.run ?? (await this.next.wait(owner, plan.sessionId, plan.afterNumber, signal));
     while (run !== undefined) {
-      yield* this.readRun(run, after, signal);
+      const leave = this.enter(run);
+      try {
+        yield* this.readLog(run, after, signal);
+      } finally {
+        leave?.();
+      }
       if (!plan.follow || signal.aborted) return;
       run = await this.next.wait(owner, plan.sessionId, run.number, signal);
       after = 0;
     }
   }
 
-  private async *readRun(run: Run, after: number, signal: AbortSignal): AsyncGenerator<ViewBatch, void> {
-    const endsWhenLeft = run.onDisconnect === 'cancel';
-    if (endsWhenLeft) this.viewers.enter(run);
-    try {
-      yield* this.readLog(run, after, signal);
-    } finally {
-      if (endsWhenLeft) this.viewers.leave(run);
-    }
+  /** @returns to be called when it is watched no more; undefined: it does not matter to this run. */
+  private enter(run: Run): (() => void) | undefined {
+    if (run.onDisconnect !== 'cancel') return undefined;
+    this.viewers.enter(run);
+    return () => this.viewers.leave(run);
   }
 
-  /** Should the log be lost under the viewer, it is told to drop what it has, and gets the run from its beginning. */
+  /**
+   * Follows the log. Should it be lost under the viewer, that is told to drop what it has, and gets the run from its
+   * beginning. From there nobody waits for ever: there is nothing to come when the run ended and the log was lost in
+   * the same moment. Each generator between the log and the viewer costs every event: one is enough.
+   */
   private async *readLog(run: Run, after: number, signal: AbortSignal): AsyncGenerator<ViewBatch, void> {
     let from = after;
     let current: Run | undefined = run;
     while (current !== undefined && !signal.aborted) {
       await this.restorer.ensure(current);
+      const patience = from > 0 ? undefined : new FirstWait(signal, LOOK_AT_RUN_MS);
       try {
-        const isRead = yield* this.readFrom(run.id, from, signal);
-        if (isRead || from > 0) return;
+        for await (const pages of this.log.follow(run.id, from, patience?.signal ?? signal)) {
+          patience?.met();
+          yield pages;
+        }
+        if (patience === undefined || patience.wasMet) return;
       } catch (error) {
         if (!(error instanceof LogLost)) throw error;
         yield { reset: { after: null, reason: 'log_lost' } };
         from = 0;
+      } finally {
+        patience?.stop();
       }
       current = await this.records.find(run, run.id);
-    }
-  }
-
-  /**
-   * Follows the log. From its beginning it does not wait for ever: there is nothing to come when the run ended and
-   * the log was lost in the same moment.
-   * @returns whether there was anything.
-   */
-  private async *readFrom(
-    runId: string,
-    from: number,
-    signal: AbortSignal,
-  ): AsyncGenerator<ViewBatch, boolean> {
-    const patience = new AbortController();
-    const timer = from > 0 ? undefined : setTimeout(() => patience.abort(), LOOK_AT_RUN_MS);
-    let isRead = false;
-    try {
-      for await (const pages of this.log.follow(runId, from, AbortSignal.any([signal, patience.signal]))) {
-        clearTimeout(timer);
-        isRead = true;
-        yield pages;
-      }
-      return isRead;
-    } finally {
-      clearTimeout(timer);
     }
   }
 

@@ -169,17 +169,17 @@ export class AgentSocketAdapter extends WsAdapter {
   private welcome(socket: AgentSocket, request: IncomingMessage): void {
     const principal = this.principals.get(request);
     if (principal === undefined) return socket.terminate();
-    socket.belongTo(principal);
+    socket.belongTo(principal, request.socket);
     this.audit.opened(socket, request);
-    const watch = this.revocations.watch(principal);
     const beating = this.wheel.add(() => socket.beat(beating));
-    const revoke = () => socket.dismiss(CLOSE.unauthenticated, 'sign in again');
+    const unwatch = this.revocations.onEnd(principal, () =>
+      socket.dismiss(CLOSE.unauthenticated, 'sign in again'),
+    );
     const restart = () => socket.dismiss(CLOSE.restart, 'restart');
-    watch.signal.addEventListener('abort', revoke);
     const gone = this.shutdown.stay(restart);
     this.metrics.streamsOpen.inc({ transport: 'websocket' });
     socket.once('close', () => {
-      watch.stop();
+      unwatch();
       beating.remove();
       gone();
       this.metrics.streamsOpen.dec({ transport: 'websocket' });

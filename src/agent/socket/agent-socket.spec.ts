@@ -1,11 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { WebSocket, WebSocketServer } from 'ws';
 import type { Principal } from '../../auth/principal.js';
 import { AppError } from '../../errors/app-error.js';
 import { AgentSocket } from './agent-socket.js';
+import { textFrames } from './socket-frames.js';
 
 let server: WebSocketServer;
 let client: WebSocket;
@@ -18,8 +20,9 @@ beforeEach(async () => {
   client = new WebSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`);
   received = [];
   client.on('message', (data: Buffer) => received.push(JSON.parse(data.toString())));
-  [socket] = (await once(server, 'connection')) as [AgentSocket];
-  socket.belongTo({ userId: 'usr_ada' } as Principal);
+  const [opened, request] = (await once(server, 'connection')) as [AgentSocket, IncomingMessage];
+  socket = opened;
+  socket.belongTo({ userId: 'usr_ada' } as Principal, request.socket);
   await once(client, 'open');
 });
 
@@ -28,11 +31,15 @@ afterEach(() => {
   server.close();
 });
 
+function framesOf(...texts: string[]): Buffer[] {
+  return [textFrames(texts)];
+}
+
 describe('frames', () => {
   it('are all sent, in order, before who sends them goes on', async () => {
-    await socket.sendAll(['"a"', '"b"']);
-    await socket.sendAll([]);
-    await socket.sendAll(['"c"']);
+    await socket.sendFrames(framesOf('"a"', '"b"'));
+    await socket.sendFrames(framesOf());
+    await socket.sendFrames(framesOf('"c"'));
     while (received.length < 3) await once(client, 'message');
     expect(received).toEqual(['a', 'b', 'c']);
   });
@@ -40,14 +47,14 @@ describe('frames', () => {
   it('to a peer that has stopped reading let who sends them go when the socket closes', async () => {
     client.pause();
     const big = JSON.stringify('x'.repeat(1_000_000));
-    const sending = socket.sendAll(Array<string>(20).fill(big));
+    const sending = socket.sendFrames(framesOf(...Array<string>(20).fill(big)));
     socket.terminate();
     await sending;
   });
 
   it('to a socket that closes are dropped', async () => {
     socket.close(1012);
-    await socket.sendAll(['"a"']);
+    await socket.sendFrames(framesOf('"a"'));
     await once(client, 'close');
     expect(received).toEqual([]);
   });
@@ -156,7 +163,9 @@ describe('a beat', () => {
   it('waits for a peer that has more to read than it has read', async () => {
     const own = { remove: () => {} } as unknown as Parameters<AgentSocket['beat']>[0];
     client.pause();
-    const sending = socket.sendAll(Array<string>(20).fill(JSON.stringify('x'.repeat(1_000_000))));
+    const sending = socket.sendFrames(
+      framesOf(...Array<string>(20).fill(JSON.stringify('x'.repeat(1_000_000)))),
+    );
     for (let count = 0; count < 2; count += 1) socket.beat(own);
     expect(socket.readyState).toBe(WebSocket.OPEN);
     client.resume();
@@ -168,7 +177,8 @@ describe('a beat', () => {
     const own = { remove: () => {} } as unknown as Parameters<AgentSocket['beat']>[0];
     const pump = { sent: 0, beats: 0 };
     const sending = (async () => {
-      for (; pump.sent < 800; pump.sent += 1) await socket.sendAll([JSON.stringify('x'.repeat(100_000))]);
+      for (; pump.sent < 800; pump.sent += 1)
+        await socket.sendFrames(framesOf(JSON.stringify('x'.repeat(100_000))));
     })();
     client.pause();
     while (pump.sent < 780) {
@@ -190,7 +200,9 @@ describe('a beat', () => {
     let removed = 0;
     const own = { remove: () => void (removed += 1) } as unknown as Parameters<AgentSocket['beat']>[0];
     client.pause();
-    const sending = socket.sendAll(Array<string>(20).fill(JSON.stringify('x'.repeat(1_000_000))));
+    const sending = socket.sendFrames(
+      framesOf(...Array<string>(20).fill(JSON.stringify('x'.repeat(1_000_000)))),
+    );
     socket.beat(own);
     socket.beat(own);
     socket.heard();

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import { WebSocket } from 'ws';
 import type { Principal } from '../../auth/principal.js';
 import type { AppError } from '../../errors/app-error.js';
@@ -13,6 +14,9 @@ export const CLOSE = {
   unauthenticated: 4401,
 } as const;
 
+/** A ping without data (RFC 6455 §5.5.2), the same for all. */
+const PING = Buffer.from([0x89, 0]);
+
 /** The name by which a client knows its request. */
 export type Ref = string | number | undefined;
 
@@ -26,12 +30,12 @@ export class AgentSocket extends WebSocket {
   private isAlive = true;
   private closing: AbortController | undefined;
   private work: Promise<void> = Promise.resolve();
-  /** Who waits until something is handed to the network; nobody does once there is none. */
-  private readonly waiting = new Set<() => void>();
+  private transport: Socket | undefined;
+  /** Who waits until there is room; nobody does once the socket is closed. */
+  private waiting: (() => void)[] = [];
   private readonly patience = new Patience();
-  /** Grows whenever the peer is seen to take something of what waits for it, or to say something. */
-  private signs = 0;
-  private lastPending = 0;
+  /** Messages of the peer. */
+  private heardOf = 0;
 
   /** Who opened it, as of the last request; known since the handshake. */
   get principal(): Principal {
@@ -39,11 +43,12 @@ export class AgentSocket extends WebSocket {
     return this.owner;
   }
 
-  belongTo(principal: Principal): void {
+  /** @param transport the connection under it, of the handshake's request. */
+  belongTo(principal: Principal, transport: Socket): void {
     this.owner = principal;
-    this.once('close', () => {
-      for (const go of this.waiting) go();
-    });
+    this.transport = transport;
+    const go = () => this.letGo();
+    transport.on('drain', go).once('close', go);
   }
 
   /** The same user, with the roles of today. */
@@ -77,28 +82,30 @@ export class AgentSocket extends WebSocket {
       });
   }
 
-  /** Sends frames; resolved when the last is handed to the network, so who waits never runs ahead of the viewer. */
-  sendAll(frames: readonly string[]): Promise<void> {
-    if (frames.length === 0 || this.readyState !== WebSocket.OPEN) return Promise.resolve();
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const go = () => {
-      this.signs += 1;
-      this.waiting.delete(go);
-      resolve();
-    };
-    this.waiting.add(go);
-    const last = frames.length - 1;
-    for (const [index, frame] of frames.entries()) this.send(frame, index === last ? go : undefined);
-    return promise;
+  /**
+   * Sends whole frames, made once for all who get them, straight to the connection: `ws` itself writes twice for each
+   * message. Nothing of it may wait inside `ws` then, as it does there only for compression.
+   * @returns undefined when there is room for more, else when there is, so who waits never runs ahead of the viewer.
+   */
+  sendFrames(frames: readonly Buffer[]): Promise<void> | undefined {
+    const { transport } = this;
+    if (transport === undefined || frames.length === 0 || this.readyState !== WebSocket.OPEN)
+      return undefined;
+    let hasRoom = true;
+    transport.cork();
+    for (const frame of frames) hasRoom = transport.write(frame);
+    transport.uncork();
+    if (hasRoom || transport.destroyed) return undefined;
+    return new Promise((resolve) => this.waiting.push(resolve));
   }
 
   acknowledge(ref: Ref, data: unknown): void {
-    void this.sendAll([JSON.stringify({ event: 'ack', ref, data })]);
+    this.say({ event: 'ack', ref, data });
   }
 
   reject(ref: Ref, { code, message, errors }: AppError): void {
     const data = { code, error: message, ...(errors === undefined ? {} : { errors }) };
-    void this.sendAll([JSON.stringify({ event: 'rejected', ref, data })]);
+    this.say({ event: 'rejected', ref, data });
   }
 
   /**
@@ -108,15 +115,15 @@ export class AgentSocket extends WebSocket {
   beat(beating: Beating): void {
     if (this.readyState !== WebSocket.OPEN) return;
     const pending = this.bufferedAmount;
-    if (pending < this.lastPending) this.signs += 1;
-    this.lastPending = pending;
-    const isGone = this.patience.isOver(pending, this.signs) || (pending === 0 && !this.isAlive);
+    const written = this.transport?.bytesWritten ?? 0;
+    const isGone =
+      this.patience.isOver(pending, written - pending + this.heardOf) || (pending === 0 && !this.isAlive);
     if (isGone) {
       beating.remove();
       this.terminate();
     } else if (pending === 0) {
       this.isAlive = false;
-      this.ping();
+      this.transport?.write(PING);
     }
   }
 
@@ -127,6 +134,16 @@ export class AgentSocket extends WebSocket {
 
   heard(): void {
     this.isAlive = true;
-    this.signs += 1;
+    this.heardOf += 1;
+  }
+
+  private say(message: object): void {
+    if (this.readyState === WebSocket.OPEN) this.send(JSON.stringify(message));
+  }
+
+  private letGo(): void {
+    const waiting = this.waiting;
+    this.waiting = [];
+    for (const go of waiting) go();
   }
 }

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import { WebSocket, WebSocketServer } from 'ws';
@@ -62,8 +63,9 @@ beforeEach(async () => {
   });
   await once(server, 'listening');
   client = new WebSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`);
-  [socket] = (await once(server, 'connection')) as [AgentSocket];
-  socket.belongTo(ADA);
+  const [opened, request] = (await once(server, 'connection')) as [AgentSocket, IncomingMessage];
+  socket = opened;
+  socket.belongTo(ADA, request.socket);
   await once(client, 'open');
   agent = new ScriptedAgent();
   started = [];

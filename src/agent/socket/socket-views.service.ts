@@ -98,7 +98,8 @@ export class SocketViews {
         if (signal.aborted || socket.readyState !== socket.OPEN) return;
         if (isViewerReset(batch)) subscription.sent = undefined;
         const news = isViewerReset(batch) ? batch : socket.subscriptions.advance(subscription, batch);
-        await socket.sendAll(socketFrames(news));
+        const room = socket.sendFrames(socketFrames(news));
+        if (room !== undefined) await room;
       }
     } catch (error) {
       // Not shown any more: the socket has others that go on.

@@ -3,7 +3,7 @@ import { createParser } from 'eventsource-parser';
 import { array, assert, integer, property, string } from 'fast-check';
 import { newId } from '../../database/ids.js';
 import type { LogPage } from '../../event-log/event-log.js';
-import { ssePage, sseReset } from './sse-frames.js';
+import { contentOf, contentsOf, sseChunks, ssePage, sseReset } from './sse-frames.js';
 
 const runId = newId('run');
 
@@ -55,7 +55,29 @@ describe('a page as server-sent events', () => {
 
   it('is made once for all viewers', () => {
     const page = pageOf(['a']);
-    expect(ssePage(page)).toBe(ssePage(page));
+    expect(sseChunks([page])[0]).toBe(sseChunks([page])[0]);
+  });
+
+  it('is one piece with small ones that follow, made once for all who are at the same place', () => {
+    const pages = [pageOf(['a', 'é']), pageOf(['b'], { attempt: 1, firstSeq: 3 })];
+    const [first, second] = pages.map((page) => ssePage(page));
+    const length = first!.length.toString(16);
+    const piece = sseChunks(pages);
+    expect(piece).toHaveLength(1);
+    expect(piece[0]!.toString()).toMatch(new RegExp(`^${length}\r\n[^]*\n\n\r\n[0-9a-f]+\r\n`));
+    expect(contentsOf(piece[0]!)).toEqual([first, second]);
+    expect(sseChunks([...pages])).toBe(piece);
+    expect(contentsOf(sseChunks(pages.slice(1))[0]!)).toEqual([second]);
+  });
+
+  it('is not copied when it is large', () => {
+    const pages = [pageOf(['x'.repeat(20_000)]), pageOf(['b'], { attempt: 1, firstSeq: 2 })];
+    expect(sseChunks(pages)).toEqual(pages.map((page) => sseChunks([page])[0]));
+    expect(sseChunks(pages)[0]).toBe(sseChunks(pages.slice(0, 1))[0]);
+  });
+
+  it('is nothing without pages, since an empty chunk would end the body', () => {
+    expect(sseChunks([])).toHaveLength(0);
   });
 
   it.each([
@@ -113,7 +135,7 @@ describe('a page as server-sent events', () => {
 
 describe('the reset of one viewer', () => {
   it('is a block without an id, so the viewer keeps the cursor that it has', () => {
-    const bytes = sseReset({ reset: { after: null, reason: 'cursor_not_found' } });
+    const bytes = contentOf(sseReset({ reset: { after: null, reason: 'cursor_not_found' } }));
     expect(bytes.toString()).toBe('event: reset\ndata: {"after":null,"reason":"cursor_not_found"}\n\n');
     expect(parsed(bytes).events).toEqual([
       { event: 'reset', id: undefined, data: '{"after":null,"reason":"cursor_not_found"}' },

@@ -74,14 +74,14 @@ export class SseStream {
     if (view === 'over') throw new HttpException('', HttpStatus.NO_CONTENT);
     const headersOut = nameHeaders(exchange.response);
     return new Observable((subscriber) => {
-      const left = new AbortController();
+      const leaving = new AbortController();
       headersOut
-        .then(() => this.write(exchange, view, left.signal))
+        .then(() => this.write(exchange, view, leaving))
         .then(
           () => subscriber.complete(),
           (error: unknown) => this.breakOff(exchange.response, error),
         );
-      return () => left.abort();
+      return () => leaving.abort();
     });
   }
 
@@ -101,26 +101,33 @@ export class SseStream {
     response.destroy();
   }
 
+  /** @param leaving aborted by whatever ends the view: one for all, since each signal more costs every event. */
   private async write(
-    { principal, response }: Exchange,
+    { principal, request, response }: Exchange,
     view: Exclude<View, 'over'>,
-    left: AbortSignal,
+    leaving: AbortController,
   ): Promise<void> {
+    const leave = () => leaving.abort();
+    forgetHeaders(request);
     const ended = this.streams.opened(response);
-    const watch = this.revocations.watch(principal);
-    const turn = new AbortController();
+    const unwatch = this.revocations.onEnd(principal, leave);
     // Who comes while the server drains gets what is there already, and with it the time to come back after.
-    const end = this.shutdown.begun ? AbortSignal.timeout(LAST_LOOK_MS) : turn.signal;
-    const gone = this.shutdown.begun ? () => {} : this.shutdown.stay(() => turn.abort());
-    const signal = AbortSignal.any([left, watch.signal, end]);
+    const lastLook = this.shutdown.begun ? setTimeout(leave, LAST_LOOK_MS) : undefined;
+    const gone = lastLook === undefined ? this.shutdown.stay(leave) : () => clearTimeout(lastLook);
     try {
-      await writeEvents(response, view.batches(signal), signal, this.wheel);
+      await writeEvents(response, view.batches(leaving.signal), leaving.signal, this.wheel);
     } finally {
       gone();
-      watch.stop();
+      unwatch();
       ended();
     }
   }
+}
+
+/** A stream may be open for days: what it was asked with, credentials among it, is not kept for so long. */
+function forgetHeaders(request: Request): void {
+  request.headers = {};
+  request.rawHeaders = [];
 }
 
 /** Empty: none. One that is said twice is none of any event, but it is one. */

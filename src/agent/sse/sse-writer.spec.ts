@@ -11,6 +11,8 @@ import { STREAM_HEADERS, writeEvents } from './sse-writer.js';
 
 const MEGABYTE = 1_048_576;
 const HOUR = 3_600_000;
+/** Turns of a period. */
+const LAP = 150;
 const runId = newId('run');
 
 function page(firstSeq: number, ...texts: string[]): LogPage {
@@ -61,12 +63,12 @@ async function responseTo(version = '1.1'): Promise<ServerResponse> {
 }
 
 function newWheel(): HeartbeatWheel {
-  wheel = new HeartbeatWheel(HOUR);
+  wheel = new HeartbeatWheel(HOUR, undefined, () => 0);
   return wheel;
 }
 
 /** A lap of silence. */
-function silence(turns = 20): void {
+function silence(turns = LAP): void {
   for (let count = 0; count < turns; count += 1) wheel?.advance();
 }
 
@@ -134,7 +136,7 @@ describe('a viewer for whom something waits', () => {
     const writing = writeEvents(response, batches, left.signal, newWheel());
     await standstill(taken);
 
-    silence(59);
+    silence(3 * LAP - 1);
     expect(response.destroyed).toBe(false);
     silence(1);
 
@@ -151,7 +153,7 @@ describe('a viewer for whom something waits', () => {
     await standstill(taken);
 
     for (let count = 0; count < 10; count += 1) {
-      silence(20);
+      silence(LAP);
       client!.resume();
       const { batches: before } = taken;
       while (taken.batches < before + 5) await turn();
@@ -174,7 +176,7 @@ describe('a viewer for whom something waits', () => {
     await writing;
     response.end();
 
-    silence(60);
+    silence(3 * LAP);
 
     expect(response.destroyed).toBe(true);
   });
@@ -235,7 +237,7 @@ describe('a viewer that reads', () => {
       yield [page(1, 'a')];
     }
     const writing = writeEvents(response, batches(), leaving.signal, newWheel());
-    silence(40);
+    silence(2 * LAP);
 
     leaving.abort();
     await writing;
@@ -266,17 +268,17 @@ describe('a viewer that reads', () => {
     }
     const writing = writeEvents(response, batches(), new AbortController().signal, newWheel());
 
-    silence(20);
-    silence(19);
+    silence(LAP);
+    silence(LAP - 1);
     next.resolve();
     await turn();
-    silence(19);
+    silence(LAP - 1);
     await turn();
     silence(1);
     end.resolve();
     await writing;
     await turn();
-    silence(100);
+    silence(5 * LAP);
 
     expect((await bodyOf(response)).replace(/retry: \d+\n/, '')).toBe(
       `: hb\nevent: token\ndata: {"text":"a"}\nid: ${runId}.1.1\n\n: hb\n`,
@@ -298,7 +300,7 @@ describe('a viewer that leaves', () => {
     await once(response, 'close');
     left.abort();
     await writing;
-    silence(100);
+    silence(5 * LAP);
   });
 
   it('is written nothing more, also when nobody says that it has left', async () => {
@@ -347,6 +349,6 @@ it("an error of the log is the caller's, and stops the heartbeats", async () => 
   );
 
   await turn();
-  silence(100);
+  silence(5 * LAP);
   expect(await bodyOf(response)).toMatch(/"text":"a"[^:]*id: \S+\n\n$/);
 });

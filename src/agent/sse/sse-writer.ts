@@ -1,11 +1,11 @@
-import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { type HeartbeatWheel, Patience } from '../heartbeat-wheel.js';
 import { isViewerReset, type ViewBatch } from '../view-plan.js';
-import { ssePage, sseReset } from './sse-frames.js';
+import { chunkOf, sseChunks, sseReset } from './sse-frames.js';
+import { StreamBody } from './stream-body.js';
 
 /** Silent in every known client: a comment line without the blank line that would end a block. */
-const HEARTBEAT = ': hb\n';
+const HEARTBEAT = chunkOf(': hb\n');
 const RETRY_MS = { least: 1_000, most: 2_000 };
 
 /** Headers of a stream (wire contract §5); `X-Accel-Buffering` keeps nginx from holding events back. */
@@ -28,42 +28,31 @@ export async function writeEvents(
   signal: AbortSignal,
   wheel: HeartbeatWheel,
 ): Promise<void> {
+  const body = new StreamBody(response);
   const patience = new Patience();
   let isWritten = false;
   const beating = wheel.add(() => {
-    if (patience.isOver(response.writableLength, takenOf(response))) response.destroy();
-    else if (!isWritten && !response.writableNeedDrain && !response.writableEnded) response.write(HEARTBEAT);
+    if (patience.isOver(body.waiting, body.taken)) response.destroy();
+    else if (!isWritten && !body.needsDrain && !response.writableEnded) body.write(HEARTBEAT);
   });
   let retry: string | undefined = retryLine();
   try {
     for await (const batch of batches) {
       if (signal.aborted || response.destroyed) return;
-      const hasRoom = writeBatch(response, batch, retry);
+      // Stands in the block of the first event: a block of its own would reach some clients as an empty message.
+      if (retry !== undefined) body.write(chunkOf(retry));
       retry = undefined;
+      const hasRoom = body.write(...(isViewerReset(batch) ? [sseReset(batch)] : sseChunks(batch)));
       beating.touch();
-      if (!hasRoom) await drained(response, signal);
+      if (!hasRoom) await body.drained(signal);
     }
   } finally {
     isWritten = true;
     // One that waits for its first event shall know as well when to come back; this line needs no block to count.
     if (retry !== undefined && !response.destroyed && !response.writableEnded) response.write(retry);
-    if (response.writableLength === 0) beating.remove();
+    if (body.waiting === 0) beating.remove();
     else response.once('close', () => beating.remove());
   }
-}
-
-/** Bytes that this connection's peer, or the kernel for it, has taken. */
-function takenOf({ socket }: ServerResponse): number {
-  return socket === null ? 0 : socket.bytesWritten - socket.writableLength;
-}
-
-/** @returns whether the socket has room. Not corked: a corked response answers for its own buffer alone. */
-function writeBatch(response: ServerResponse, batch: ViewBatch, retry: string | undefined): boolean {
-  // Stands in the block of the first event: a block of its own would reach some clients as an empty message.
-  let hasRoom = retry === undefined || response.write(retry);
-  if (isViewerReset(batch)) return response.write(sseReset(batch));
-  for (const page of batch) hasRoom = response.write(ssePage(page));
-  return hasRoom;
 }
 
 /**
@@ -73,11 +62,4 @@ function writeBatch(response: ServerResponse, batch: ViewBatch, retry: string | 
 export function retryLine(wait?: number): string {
   const { least, most } = wait === undefined ? RETRY_MS : { least: wait * 1_000, most: wait * 1_500 };
   return `retry: ${Math.round(least + Math.random() * (most - least))}\n`;
-}
-
-async function drained(response: ServerResponse, signal: AbortSignal): Promise<void> {
-  if (!response.writableNeedDrain) return;
-  await once(response, 'drain', { signal }).catch((error: unknown) => {
-    if (!signal.aborted) throw error;
-  });
 }

@@ -7,6 +7,8 @@ import { retryLine, STREAM_HEADERS } from './sse-writer.js';
 const OPENING = 64;
 /** Streams that wait for that. */
 const WAITING = 2_000;
+/** With which a response is over that never was a stream. */
+const ENDS = ['close', 'finish'];
 
 /**
  * Lets streams in a few at a time, so that thousands who come back at once do not keep the database from those who
@@ -26,16 +28,18 @@ export class StreamAdmission implements NestMiddleware {
     }
     void this.queue.add(async () => {
       if (response.destroyed) return;
-      await new Promise<void>((resolve) => {
-        this.opening.set(response, resolve);
-        for (const end of ['close', 'finish']) response.once(end, resolve);
-        next();
-      });
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.opening.set(response, resolve);
+      for (const end of ENDS) response.once(end, resolve);
+      next();
+      await promise;
+      for (const end of ENDS) response.removeListener(end, resolve);
     });
   }
 
   /** The stream is open: the next may come. */
   opened(response: Response): void {
     this.opening.get(response)?.();
+    this.opening.delete(response);
   }
 }

@@ -1,3 +1,4 @@
+import type { AppError } from '../../errors/app-error.js';
 import type { Principal } from '../principal.js';
 import type { Ground } from './ground.js';
 
@@ -7,7 +8,17 @@ const CHUNK = 500;
 /** A principal for which something is open. */
 export interface Watched {
   readonly principal: Principal;
-  readonly controller: AbortController;
+  /** Grows from one to the next. */
+  readonly order: number;
+  /** Told that its credentials have ended. */
+  readonly end: (reason: AppError) => void;
+}
+
+let orders = 0;
+
+export function nextOrder(): number {
+  orders += 1;
+  return orders;
 }
 
 /** Who stands on one ground, by what it is found: however many streams a login has, it is one key. */
@@ -46,16 +57,20 @@ export class Watchers {
     for (let i = 0; i < keys.length; i += CHUNK) {
       const portion = keys.slice(i, i + CHUNK);
       // Who comes while the question is asked may know better than the answer.
-      const entries = portion.flatMap((key) => this.of(key));
+      const next = nextOrder();
       const hasEnded = await this.ground.ask(portion);
-      yield entries.filter(({ principal }) => {
-        try {
-          return hasEnded(principal);
-        } catch (error) {
-          failures.push(error);
-          return false;
+      const ended: Watched[] = [];
+      // Not copied: one user may have ten thousand streams, and is asked about every two seconds.
+      for (const key of portion) {
+        for (const entry of this.groups.get(key) ?? []) {
+          try {
+            if (entry.order < next && hasEnded(entry.principal)) ended.push(entry);
+          } catch (error) {
+            failures.push(error);
+          }
         }
-      });
+      }
+      yield ended;
     }
     if (failures.length > 0) throw failures[0];
   }

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { type ExpressionBuilder, sql } from 'kysely';
 import { Database } from '../../database/database.js';
+import { inFewLengths, Lookups } from '../../database/lookups.js';
 import type { Schema } from '../../database/schema.js';
 import type { Role } from '../principal.js';
 import { type User, USER_COLUMNS, type UserKind, userOf } from '../user.js';
@@ -32,16 +33,13 @@ interface KnownUser {
 /** Accounts: who they are, what they may, and what ends their credentials. Keys and the audit read the table, too. */
 @Injectable()
 export class UserRepository {
+  /** Every request asks for one account: who all come back at once are looked up together. */
+  private readonly lookups = new Lookups<User>((ids) => this.findAmong(inFewLengths(ids)));
+
   constructor(private readonly database: Database) {}
 
-  async find(id: string): Promise<User | undefined> {
-    const row = await this.database
-      .acrossTenants()
-      .selectFrom('users')
-      .select(USER_COLUMNS)
-      .where('id', '=', id)
-      .executeTakeFirst();
-    return row && userOf(row);
+  find(id: string): Promise<User | undefined> {
+    return this.lookups.find(id);
   }
 
   /** Those of the ids that have an account, by their id. */

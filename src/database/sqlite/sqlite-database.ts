@@ -8,6 +8,7 @@ import { migrate } from '../migrate.js';
 import { NoNotices } from '../notices.js';
 import type { SharedSchema } from '../tenant-tables.js';
 import { isBusy } from './sqlite-errors.js';
+import { SqliteStatements } from './sqlite-statements.js';
 import { StatementCache } from './statement-cache.js';
 
 /** Keeps everything in memory, for tests. */
@@ -24,6 +25,7 @@ export class SqliteDatabase extends Database {
   override readonly shareLock = sql``;
   override readonly exclusive = true;
   override readonly notices = new NoNotices();
+  override readonly inProcess: SqliteStatements;
   private readonly file: string;
   private connection: DatabaseSync | undefined;
 
@@ -33,6 +35,10 @@ export class SqliteDatabase extends Database {
     this.kysely = new Kysely<SharedSchema>({
       dialect: new SqliteDialect({ database: async () => new StatementCache(this.connect()) }),
     });
+    this.inProcess = new SqliteStatements(
+      () => this.connection,
+      (job) => this.kysely.connection().execute(job),
+    );
   }
 
   /** Every statement is at once here. */
@@ -72,6 +78,10 @@ export class SqliteDatabase extends Database {
         { cause },
       );
     }
+    // Its own knows A to Z alone.
+    connection.function('lower', { deterministic: true }, (text) =>
+      typeof text === 'string' ? text.toLowerCase() : text,
+    );
     this.connection = connection;
     return connection;
   }

@@ -3,6 +3,7 @@ import { array, assert, integer, property } from 'fast-check';
 import type { LogPage } from '../event-log.js';
 import { lastSeq } from '../log-page.js';
 import { RunTail } from './run-tail.js';
+import { Waiter } from './waiter.js';
 
 const never = new AbortController().signal;
 
@@ -182,6 +183,46 @@ describe('the tail of a run', () => {
   });
 });
 
+describe('a tail that ends with done', () => {
+  const done: LogPage = {
+    runId: 'run_1',
+    attempt: 1,
+    firstSeq: 3,
+    entries: [{ type: 'done', data: '{}' }],
+  };
+
+  afterEach(() => {
+    jest.useRealTimers();
+  });
+
+  it('speaks for the store for two seconds after the store was seen to end there, whoever wrote it', () => {
+    jest.useFakeTimers();
+    const tail = new RunTail();
+    tail.push([page(1, 'a', 'b')]);
+    tail.confirm();
+    expect(tail.isFinal).toBe(false);
+    tail.push([done]);
+    expect([tail.isFinal, tail.endEvent]).toEqual([true, { attempt: 1, seq: 3, type: 'done' }]);
+    jest.advanceTimersByTime(2_000);
+    expect(tail.isFinal).toBe(false);
+    tail.confirm();
+    expect(tail.isFinal).toBe(true);
+    tail.lost();
+    expect(tail.isFinal).toBe(false);
+  });
+
+  it('says what kind an event is, where it has it and it may be shown', () => {
+    const tail = new RunTail();
+    tail.push([page(2, 'b'), done]);
+    const kinds = () => [1, 2, 3, 4].map((seq) => tail.typeAt(1, seq));
+    expect(kinds()).toEqual([undefined, 'token', 'done', undefined]);
+    expect(tail.typeAt(2, 3)).toBeUndefined();
+    tail.hiddenFrom = 3;
+    expect(kinds()).toEqual([undefined, 'token', undefined, undefined]);
+    expect(tail.isFinal).toBe(false);
+  });
+});
+
 describe('who waits at the tail', () => {
   afterEach(() => {
     jest.useRealTimers();
@@ -189,7 +230,9 @@ describe('who waits at the tail', () => {
 
   it('is woken by what comes, all of them at once', async () => {
     const tail = new RunTail();
-    const woken = Promise.all(Array.from({ length: 100 }, () => tail.changed(tail.version, never)));
+    const woken = Promise.all(
+      Array.from({ length: 100 }, () => tail.changed(tail.version, new Waiter(never))),
+    );
     tail.push([page(1, 'a')]);
     await woken;
   });
@@ -198,13 +241,14 @@ describe('who waits at the tail', () => {
     const tail = new RunTail();
     const { version } = tail;
     tail.ring();
-    await tail.changed(version, never);
+    await tail.changed(version, new Waiter(never));
   });
 
   it('waits again for what comes next', async () => {
     const tail = new RunTail();
     let woken = 0;
-    const wait = () => tail.changed(tail.version, never).then(() => (woken += 1));
+    const waiter = new Waiter(never);
+    const wait = () => tail.changed(tail.version, waiter).then(() => (woken += 1));
     const first = wait();
     tail.ring();
     const second = wait();
@@ -229,25 +273,29 @@ describe('who waits at the tail', () => {
       added.splice(added.indexOf(args[1]), 1);
       remove(...args);
     };
+    const waiter = new Waiter(signal);
     for (let count = 0; count < 3; count += 1) {
-      const waiting = tail.changed(tail.version, signal);
+      const waiting = tail.changed(tail.version, waiter);
       tail.ring();
       await waiting;
     }
-    expect(added).toEqual([]);
-    const waiting = tail.changed(tail.version, signal);
+    expect(added).toHaveLength(1);
+    const waiting = tail.changed(tail.version, waiter);
     leave.abort();
     await waiting;
-    await tail.changed(tail.version, signal);
+    await tail.changed(tail.version, waiter);
+    waiter.stop();
+    expect(added).toEqual([]);
   });
 
   it('looks again after a while, where others write, too', async () => {
     jest.useFakeTimers();
     const tail = new RunTail();
-    const waiting = tail.changed(tail.version, never, 250);
+    const waiter = new Waiter(never);
+    const waiting = tail.changed(tail.version, waiter, 250);
     jest.advanceTimersByTime(250);
     await waiting;
-    const early = tail.changed(tail.version, never, 250);
+    const early = tail.changed(tail.version, waiter, 250);
     tail.ring();
     await early;
     expect(jest.getTimerCount()).toBe(0);

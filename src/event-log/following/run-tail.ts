@@ -1,5 +1,7 @@
 import type { LogEnd, LogPage } from '../event-log.js';
+import type { RunEventType } from '../run-event.js';
 import { type Continuation, endOf, type LogPlace } from '../log-store.js';
+import type { Waiter } from './waiter.js';
 import { lastSeq, pageAfter, pageSize } from '../log-page.js';
 
 /** Characters of recent events kept in memory for all viewers of a run together. */
@@ -23,7 +25,9 @@ export class RunTail {
   /** The place before the first page, and after the last; without them nothing is known of the log. */
   private start: LogPlace | undefined;
   private last: LogPlace | undefined;
-  private waiting = new Set<() => void>();
+  /** The last page was read from the store, which may have more after it. */
+  private isPiece = false;
+  private waiting = new Set<Waiter>();
   /** The attempt that is written here. */
   private owner: number | undefined;
   private beginning: LogEnd | undefined;
@@ -41,8 +45,21 @@ export class RunTail {
 
   /** Whether what memory has as the last event surely is the last of the store. */
   get isCurrent(): boolean {
-    const isSeen = performance.now() - this.confirmedAt < CURRENT_MS;
-    return this.isOwned && isSeen && this.hiddenFrom === Infinity;
+    return this.isOwned && this.isSeen && this.hiddenFrom === Infinity;
+  }
+
+  /**
+   * Whether memory has all of a log that ends with `done`, as the store did a moment ago: nobody writes after it, so
+   * who comes back to a run that is over need not ask the store again. With a part of it memory could not answer for
+   * a store that has just forgotten the rest.
+   */
+  get isFinal(): boolean {
+    const isWhole = this.start?.seq === 0 && this.hiddenFrom === Infinity;
+    return isWhole && this.isSeen && this.endEvent?.type === 'done';
+  }
+
+  private get isSeen(): boolean {
+    return performance.now() - this.confirmedAt < CURRENT_MS;
   }
 
   /** The last event, of a log that is current. */
@@ -90,6 +107,9 @@ export class RunTail {
       if (end !== undefined) this.ring();
     }
     this.push(pages);
+    const lastRead = pages.at(-1);
+    const readTo = lastRead === undefined ? place.seq : lastSeq(lastRead);
+    if (this.last?.seq === readTo) this.isPiece = lastRead !== undefined;
   }
 
   /** Adds committed events and wakes everybody who waits. */
@@ -122,7 +142,7 @@ export class RunTail {
     this.version += 1;
     const woken = this.waiting;
     this.waiting = new Set();
-    for (const wake of woken) wake();
+    for (const waiter of woken) waiter.wake();
   }
 
   /** Events after a place up to about `size` characters, one page at least; undefined when memory cannot tell. */
@@ -138,6 +158,7 @@ export class RunTail {
       pages.push(pageAfter(page, place.seq));
       taken += pageSize(page);
     }
+    if (pages.length === 0 && this.isPiece) return undefined;
     return { attempt: known.attempt, pages };
   }
 
@@ -152,20 +173,23 @@ export class RunTail {
     return page === undefined ? undefined : { attempt: page.attempt };
   }
 
-  /** Waits until `version` is not the given one any more, the signal is aborted or `timeoutMs` has passed. */
-  changed(version: number, signal: AbortSignal, timeoutMs?: number): Promise<void> {
-    if (this.version !== version || signal.aborted) return Promise.resolve();
-    return new Promise((resolve) => {
-      const timer = timeoutMs === undefined ? undefined : setTimeout(() => wake(), timeoutMs);
-      const wake = () => {
-        clearTimeout(timer);
-        signal.removeEventListener('abort', wake);
-        this.waiting.delete(wake);
-        resolve();
-      };
-      signal.addEventListener('abort', wake);
-      this.waiting.add(wake);
-    });
+  /** What kind of event this is; undefined when memory cannot tell. */
+  typeAt(attempt: number, seq: number): RunEventType | undefined {
+    const page = this.pages[this.firstIndexAfter(seq - 1)];
+    if (page?.attempt !== attempt || seq >= this.hiddenFrom) return undefined;
+    return page.entries[seq - page.firstSeq]?.type;
+  }
+
+  /** Waits until `version` is not the given one any more, `waiter` is woken otherwise or `timeoutMs` has passed. */
+  changed(version: number, waiter: Waiter, timeoutMs?: number): Promise<void> {
+    if (this.version !== version) return Promise.resolve();
+    this.waiting.add(waiter);
+    return waiter.wait(timeoutMs);
+  }
+
+  /** Who waited goes: a tail to which nothing comes must not keep all who ever did. */
+  leave(waiter: Waiter): void {
+    this.waiting.delete(waiter);
   }
 
   private add(page: LogPage): boolean {
@@ -179,6 +203,7 @@ export class RunTail {
     if (isOlder) return false;
     if (this.last === undefined || page.firstSeq > known + 1) this.clear({ seq: page.firstSeq - 1 });
     const fresh = pageAfter(page, this.last?.seq ?? 0);
+    this.isPiece = false;
     this.pages.push(fresh);
     if (this.owner !== undefined && this.owner < fresh.attempt) this.owner = undefined;
     this.size += pageSize(fresh);
@@ -187,6 +212,7 @@ export class RunTail {
   }
 
   private clear(place: LogPlace | undefined): void {
+    this.isPiece = false;
     this.pages.length = 0;
     this.size = 0;
     this.start = place;

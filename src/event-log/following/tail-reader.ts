@@ -70,8 +70,10 @@ export class TailReader {
   async warm(runId: string): Promise<RunTail> {
     const tail = this.tails.acquire(runId);
     try {
-      if (tail.end === undefined)
+      if (tail.end === undefined) {
         tail.push(await this.warming.join(runId, () => this.store.recent(runId, WARM_SIZE)));
+        tail.confirm();
+      }
       return tail;
     } finally {
       this.tails.release(runId);

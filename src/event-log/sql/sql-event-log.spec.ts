@@ -3,7 +3,7 @@ import type { AbortableQueryOptions, CompiledQuery } from 'kysely';
 import { onEachDatabase, type OpenDatabase, openSqlite } from '../../../test/support/databases.js';
 import { over } from '../../../test/support/over.js';
 import { until } from '../../../test/support/until.js';
-import type { Database } from '../../database/database.js';
+import type { Database, InProcess } from '../../database/database.js';
 import { newId } from '../../database/ids.js';
 import { type HearNotice, Notices, type NoticeTopic } from '../../database/notices.js';
 import { PostgresDatabase } from '../../database/postgres/postgres-database.js';
@@ -74,6 +74,14 @@ class BreakableStore {
     };
   }
 
+  /** Breaks with the database. */
+  readonly engine: InProcess = {
+    transaction: async (work, committed) => {
+      if (this.isBroken) throw new AppError('unavailable', 'away');
+      return this.database.inProcess!.transaction(work, committed);
+    },
+  };
+
   break(): void {
     this.isBroken = true;
   }
@@ -83,14 +91,15 @@ class BreakableStore {
   }
 }
 
-/** Two nodes on one database. */
-function bench(open: OpenDatabase) {
+/** Two nodes on one database; two logs of one process, where it is exclusive. */
+function bench(open: OpenDatabase, exclusive = false) {
   return async () => {
     const store = await open();
     const hub = new NoticeHub();
     const breakable = new BreakableStore(store);
+    const inProcess = breakable.engine;
     const views = [hub.join(), hub.join()].map((notices) =>
-      over(breakable.database, { exclusive: false, notices }),
+      over(breakable.database, { exclusive, notices, inProcess }),
     );
     const [log, other] = views.map((view) => new SqlEventLog(view));
     return {
@@ -133,6 +142,8 @@ async function setAttempt(database: Database, runId: string, attempt: number): P
     .onConflict((conflict) => conflict.column('id').doUpdateSet({ attempt }))
     .execute();
 }
+
+describeEventLog('the table behind a journal', bench(openSqlite, true));
 
 onEachDatabase('the log in a database', (open) => {
   describeEventLog('the table', bench(open));

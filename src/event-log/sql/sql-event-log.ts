@@ -1,6 +1,7 @@
 import type { Database } from '../../database/database.js';
 import { StoredEventLog, type StoredLogOptions } from '../stored-event-log.js';
 import { EndedRunRepository } from './ended-run.repository.js';
+import { JournaledPages } from './journaled-pages.js';
 import { LogSweep } from './log-sweep.js';
 import { PageRepository } from './page.repository.js';
 
@@ -20,17 +21,24 @@ export interface SqlLogOptions extends StoredLogOptions {
 export class SqlEventLog extends StoredEventLog {
   private readonly stopListening: () => void;
   private readonly sweep: LogSweep | undefined;
+  private readonly journal: JournaledPages | undefined;
 
   constructor(
     private readonly database: Database,
     options: SqlLogOptions = {},
   ) {
     const pages = new PageRepository(database);
-    super(pages, options);
+    const engine = database.exclusive ? database.inProcess : undefined;
+    const journal = engine && new JournaledPages(pages, engine);
+    super(journal ?? pages, options);
+    this.journal = journal;
     const { retentionMs, onSweepError = () => {} } = options;
     if (retentionMs !== undefined) {
       const ended = new EndedRunRepository(database);
-      this.sweep = new LogSweep((after) => ended.trim(retentionMs, after, RUNS_A_PIECE), onSweepError);
+      this.sweep = new LogSweep(async (after) => {
+        await journal?.settle();
+        return ended.trim(retentionMs, after, RUNS_A_PIECE);
+      }, onSweepError);
     }
     const news = this.newsOf((places) => pages.readNews(places));
     this.stopListening = database.notices.listen('log', (ids) => {
@@ -44,6 +52,7 @@ export class SqlEventLog extends StoredEventLog {
   }
 
   override async open(): Promise<void> {
+    await this.journal?.open();
     this.sweep?.start();
   }
 
@@ -51,6 +60,7 @@ export class SqlEventLog extends StoredEventLog {
     this.sweep?.stop();
     this.stopListening();
     await super.close();
+    await this.journal?.settle();
   }
 
   protected override announce(runId: string): void {

@@ -5,6 +5,11 @@ import { LogLost } from '../log-lost.js';
 import { type PageOutcome, writerKey } from '../log-store.js';
 import { addEntries, type Batch, inParts, newBatch } from './batch.js';
 
+/** While so many attempts write, looked at so often, a commit begins so long after the last one (milliseconds). */
+const MANY_WRITERS = 8;
+const LOOK_MS = 50;
+const GAP_MS = 1;
+
 /** Waits before a commit is tried again, in milliseconds: doubled each time up to the last, less a random part. */
 const FIRST_WAIT_MS = 50;
 const LAST_WAIT_MS = 1_000;
@@ -22,14 +27,20 @@ export interface GroupCommitOptions {
 }
 
 /**
- * Turns what many runs append into few commits: all that arrives in one turn of the event loop, or while a
- * commit is under way, is written together. An idle run pays one commit, a busy server few.
+ * Turns what many runs append into few commits: all that arrives in one turn of the event loop, while a commit is
+ * under way or, while many runs write, in the millisecond after it, is written together. What comes after a pause
+ * is written at once.
  */
 export class GroupCommit {
   private batches = new Map<string, Batch>();
   /** Attempts of which a page is missing, with the error: a later page would leave a hole. */
   private readonly broken = new Map<string, unknown>();
   private running = false;
+  private endedAt = -Infinity;
+  /** Who has written since the last look. */
+  private readonly writers = new Set<string>();
+  private lookedAt = -Infinity;
+  private isBusy = false;
   /** Since when the store cannot be reached, and when that was seen last. */
   private away: { since: number; seen: number } | undefined;
   private readonly clock: () => number;
@@ -63,16 +74,24 @@ export class GroupCommit {
   private schedule(): void {
     if (this.running) return;
     this.running = true;
-    setImmediate(() => void this.commitAll());
+    const begin = (): void => void this.commitAll();
+    if (this.isBusy && this.clock() - this.endedAt < GAP_MS) setTimeout(begin, GAP_MS);
+    else setImmediate(begin);
   }
 
   private async commitAll(): Promise<void> {
     while (this.batches.size > 0) {
       const batches = [...this.batches.values()];
       this.batches = new Map();
+      for (const { writer } of batches) this.writers.add(writer);
       for (const part of inParts(batches)) await this.commit(this.unbroken(part));
     }
     this.running = false;
+    this.endedAt = this.clock();
+    if (this.endedAt - this.lookedAt < LOOK_MS) return;
+    this.lookedAt = this.endedAt;
+    this.isBusy = this.writers.size >= MANY_WRITERS;
+    this.writers.clear();
   }
 
   private unbroken(batches: Batch[]): Batch[] {

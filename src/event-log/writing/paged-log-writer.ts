@@ -78,26 +78,27 @@ export class PagedLogWriter implements LogWriter {
   private write(events: RunEvent[], hidden: boolean): Promise<void> {
     if (this.refused.aborted) return refuse(this.refused.reason);
     if (this.ended) return refuse(new AppError('fenced', 'Nothing follows the last event of a run.'));
-    const entries = events.map(({ type, data }) => ({ type, data: JSON.stringify(data) }));
-    const size = entries.reduce((sum, entry) => sum + entry.data.length, 0);
+    const entries: LogEntry[] = [];
+    let size = 0;
+    for (const { type, data } of events) {
+      const text = JSON.stringify(data);
+      entries.push({ type, data: text });
+      size += text.length;
+    }
     const firstSeq = this.seq + 1;
     this.seq += entries.length;
     this.lastAttempt = this.attempt;
     this.pending += size;
     this.last = hidden ? this.target.commitHidden(firstSeq, entries) : this.target.commit(firstSeq, entries);
-    void this.note(this.last, size);
+    const durable = (): void => void (this.pending -= size);
+    this.last.then(durable, this.onRefused);
     return this.last;
   }
 
-  private async note(written: Promise<void>, size: number): Promise<void> {
-    try {
-      await written;
-      this.pending -= size;
-    } catch (error) {
-      this.refusal.abort(error);
-      this.target.refused(error);
-    }
-  }
+  private readonly onRefused = (error: unknown): void => {
+    this.refusal.abort(error);
+    this.target.refused(error);
+  };
 }
 
 /** A rejected promise that need not be awaited. */

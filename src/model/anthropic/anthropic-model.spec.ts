@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { describeLanguageModel, type Scene, type ScriptedUpstream } from '../language-model.contract.js';
 import type { ModelEvent, ModelRequest } from '../language-model.js';
 import { AnthropicModel, type AnthropicModelOptions } from './anthropic-model.js';
+import { TRANSPORTS } from './node-transport.js';
 
 type Answer = (response: ServerResponse, request: IncomingMessage) => unknown;
 
@@ -14,7 +15,10 @@ interface Upstream extends ScriptedUpstream {
 
 const STREAM = { 'content-type': 'text/event-stream; charset=utf-8', 'request-id': 'req_1' };
 
-async function upstreamThat(answer: Answer, options: Partial<AnthropicModelOptions> = {}): Promise<Upstream> {
+async function startUpstream(
+  answer: Answer,
+  options: Partial<AnthropicModelOptions> = {},
+): Promise<Upstream> {
   const closed = Promise.withResolvers<void>();
   const requests: Upstream['requests'] = [];
   const server = createServer((request, response) => {
@@ -125,9 +129,11 @@ const SCENES: Record<Scene, Answer> = {
   },
 };
 
-describeLanguageModel('AnthropicModel', (scene) =>
-  upstreamThat(SCENES[scene], { idleMs: scene === 'silent' ? 50 : 5000 }),
-);
+for (const transport of TRANSPORTS) {
+  describeLanguageModel(`AnthropicModel over ${transport}`, (scene) =>
+    startUpstream(SCENES[scene], { idleMs: scene === 'silent' ? 50 : 5000, transport }),
+  );
+}
 
 const REQUEST: ModelRequest = {
   model: 'claude-x',
@@ -137,7 +143,9 @@ const REQUEST: ModelRequest = {
   maxTokens: 100,
 };
 
-describe('AnthropicModel', () => {
+describe.each(TRANSPORTS)('AnthropicModel over %s', (transport) => {
+  const upstreamThat = (answer: Answer, options?: Partial<AnthropicModelOptions>) =>
+    startUpstream(answer, { transport, ...options });
   let upstream: Upstream;
   afterEach(() => upstream.stop());
 

@@ -13,6 +13,7 @@ import { callError, wrongAnswerError } from './anthropic-errors.js';
 import { anthropicRequest } from './anthropic-request.js';
 import { KeyGate, type Admission } from './key-gate.js';
 import { lookUpModels } from './model-list.js';
+import { type AnswerBody, isProxied, NodeTransport, type TransportName, WebBody } from './node-transport.js';
 import { PROFILES, type Profile, type ProfileName } from './profiles.js';
 import { WatchedAttempt } from './watched-attempt.js';
 import { WireDecoder } from './wire-decoder.js';
@@ -31,6 +32,8 @@ export interface AnthropicModelOptions {
   idleMs: number;
   /** What the server understands; everything when not given. */
   profile?: ProfileName | undefined;
+  /** What carries the calls: Node's own HTTP client when not given, which costs less; `fetch` where a proxy is set. */
+  transport?: TransportName | undefined;
   /** For people: who this is. */
   label?: string;
   /** Whether `defaultModel` answers whatever is asked for. */
@@ -39,7 +42,7 @@ export interface AnthropicModelOptions {
 
 /** The answer as it comes; `requestId` is known with its headers. */
 interface Answer {
-  body: ReadableStream<Uint8Array>;
+  body: AnswerBody;
   requestId: string | undefined;
 }
 
@@ -48,6 +51,7 @@ export class AnthropicModel extends LanguageModel {
   readonly defaultModel: string;
   private readonly client: Anthropic;
   private readonly profile: Profile;
+  private readonly transport: NodeTransport | undefined;
   private readonly observers: ModelObserver[] = [];
   private readonly gate = new KeyGate({
     observer: {
@@ -61,7 +65,10 @@ export class AnthropicModel extends LanguageModel {
     super();
     this.defaultModel = options.defaultModel;
     this.profile = PROFILES[options.profile ?? 'anthropic'];
+    const isNode = options.transport !== 'fetch' && !isProxied();
+    this.transport = isNode ? new NodeTransport() : undefined;
     this.client = new Anthropic({
+      ...(this.transport && { fetch: this.transport.fetch }),
       ...credentials(options, this.profile),
       baseURL: options.baseUrl ?? 'https://api.anthropic.com',
       maxRetries: 0,
@@ -109,6 +116,18 @@ export class AnthropicModel extends LanguageModel {
   }
 
   async *stream(request: ModelRequest, signal: AbortSignal): AsyncGenerator<ModelEvent, void, void> {
+    for await (const events of this.batches(request, signal)) {
+      for (const event of events) {
+        signal.throwIfAborted();
+        yield event;
+      }
+    }
+  }
+
+  override async *batches(
+    request: ModelRequest,
+    signal: AbortSignal,
+  ): AsyncGenerator<readonly ModelEvent[], void, void> {
     const admission = await this.gate.enter(request.model, signal);
     const attempt = new WatchedAttempt(signal, this.options.idleMs);
     const mender = new AnswerMender(request, this.profile);
@@ -119,10 +138,9 @@ export class AnthropicModel extends LanguageModel {
       await attempt.open(opening);
       decoder = new WireDecoder(answer?.requestId);
       while (!decoder.finished) {
-        for (const event of await nextEvents(attempt, decoder)) {
-          signal.throwIfAborted();
-          yield mender.mend(event);
-        }
+        const events = await nextEvents(attempt, decoder);
+        signal.throwIfAborted();
+        if (events.length > 0) yield events.map((event) => mender.mend(event));
         if (decoder.failure !== null) throw decoder.failure;
       }
     } catch (error) {
@@ -136,9 +154,9 @@ export class AnthropicModel extends LanguageModel {
   }
 
   private async open(request: ModelRequest, signal: AbortSignal, admission: Admission): Promise<Answer> {
-    const body = anthropicRequest(request, this.profile, this.limits(request.model).maxOutputTokens);
+    const asked = anthropicRequest(request, this.profile, this.limits(request.model).maxOutputTokens);
     const response = await this.client.beta.messages
-      .create(body, { signal })
+      .create(asked, { signal })
       .asResponse()
       .catch((error: unknown) => {
         const failure = callError(error);
@@ -146,13 +164,14 @@ export class AnthropicModel extends LanguageModel {
         throw failure;
       });
     const type = response.headers.get('content-type') ?? 'no content type';
-    if (response.body === null || !type.startsWith('text/event-stream')) {
+    const body = this.transport?.bodyOf(response) ?? (response.body && new WebBody(response.body));
+    if (body === null || !type.startsWith('text/event-stream')) {
       throw wrongAnswerError(
         `The model's server answered with ${type.slice(0, 100)} where a stream was asked for.`,
       );
     }
     admission.answered(response.headers);
-    return { body: response.body, requestId: response.headers.get('request-id') ?? undefined };
+    return { body, requestId: response.headers.get('request-id') ?? undefined };
   }
 }
 

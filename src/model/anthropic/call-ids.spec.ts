@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { ModelMessage } from '../language-model.js';
-import { CallIds } from './call-ids.js';
+import { CallIds } from './answer-mender.js';
 
 const call = (id?: unknown) => ({ type: 'tool_use', id, name: 'add', input: {} });
 const said = (...ids: string[]): ModelMessage => ({ role: 'assistant', content: ids.map(call) });

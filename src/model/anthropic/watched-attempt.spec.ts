@@ -1,12 +1,13 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { WebBody } from './node-transport.js';
 import { WatchedAttempt } from './watched-attempt.js';
 
 const never = <T>() => new Promise<T>(() => undefined);
 /** A body whose source neither sends nor reacts to being cancelled. */
 const deadBody = () =>
-  new ReadableStream<Uint8Array>({ pull: () => never<void>(), cancel: () => never<void>() });
+  new WebBody(new ReadableStream({ pull: () => never<void>(), cancel: () => never<void>() }));
 const bodyOf = (...texts: string[]) =>
-  ReadableStream.from(texts.map((text) => new TextEncoder().encode(text)));
+  new WebBody(ReadableStream.from(texts.map((text) => new TextEncoder().encode(text))));
 
 describe('WatchedAttempt', () => {
   const caller = new AbortController();

@@ -1,4 +1,5 @@
 import { ModelError } from '../language-model.js';
+import type { AnswerBody } from './node-transport.js';
 
 /** How long the end of a body may take after the message was whole, in milliseconds. */
 const LAST_BYTES_MS = 250;
@@ -15,7 +16,9 @@ export class WatchedAttempt {
   private waits = 0;
   private waiting = false;
   private silent = false;
-  private reader: ReadableStreamDefaultReader<Uint8Array> | null = null;
+  /** As `signal` says; asked for each piece, where a getter of the platform costs. */
+  private isCut = false;
+  private body: AnswerBody | null = null;
 
   constructor(
     private readonly caller: AbortSignal,
@@ -32,21 +35,28 @@ export class WatchedAttempt {
   }
 
   /** Waits for the headers. Settles as soon as the attempt is cut, whatever the opener does. */
-  async open(opening: Promise<ReadableStream<Uint8Array>>): Promise<void> {
+  async open(opening: Promise<AnswerBody>): Promise<void> {
     const cut = Promise.withResolvers<never>();
     const onCut = () => cut.reject(this.connection.signal.reason);
     this.connection.signal.addEventListener('abort', onCut, { once: true });
     try {
-      this.reader = (await this.watch(Promise.race([opening, cut.promise]))).getReader();
+      this.await();
+      this.body = await Promise.race([opening, cut.promise]);
     } finally {
+      this.waiting = false;
       this.connection.signal.removeEventListener('abort', onCut);
     }
   }
 
   /** The next bytes, or undefined when the body is over. Settles as soon as the attempt is cut. */
   async read(): Promise<Uint8Array | undefined> {
-    if (this.reader === null || this.signal.aborted) return undefined;
-    return (await this.watch(this.reader.read())).value;
+    if (this.body === null || this.isCut) return undefined;
+    this.await();
+    try {
+      return await this.body.read();
+    } finally {
+      this.waiting = false;
+    }
   }
 
   /** Why the attempt failed: the caller's own reason before all, then silence, then what was thrown. */
@@ -63,25 +73,20 @@ export class WatchedAttempt {
   close(whole: boolean): void {
     clearTimeout(this.timer);
     this.caller.removeEventListener('abort', this.cut);
-    if (whole && this.reader !== null && !this.signal.aborted) void this.readOut(this.reader);
+    if (whole && this.body !== null && !this.isCut) void this.readOut(this.body);
     else this.cut();
   }
 
   private readonly cut = (): void => {
+    this.isCut = true;
     this.connection.abort();
-    // Settles a pending read at once (WHATWG Streams, ReadableStreamCancel), even if the transport hangs.
-    this.reader?.cancel().catch(ignoreBrokenBody);
+    this.body?.cancel();
   };
 
-  private async watch<T>(work: Promise<T>): Promise<T> {
+  private await(): void {
     this.waits += 1;
     this.waiting = true;
     this.timer.refresh();
-    try {
-      return await work;
-    } finally {
-      this.waiting = false;
-    }
   }
 
   private onIdle(): void {
@@ -89,16 +94,16 @@ export class WatchedAttempt {
     const wait = this.waits;
     // After a pause of the whole process bytes may lie ready: the poll phase comes before this.
     setImmediate(() => {
-      if (!this.waiting || wait !== this.waits || this.signal.aborted) return;
+      if (!this.waiting || wait !== this.waits || this.isCut) return;
       this.silent = true;
       this.cut();
     });
   }
 
-  private async readOut(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<void> {
+  private async readOut(body: AnswerBody): Promise<void> {
     const limit = setTimeout(this.cut, LAST_BYTES_MS).unref();
     try {
-      for (let done = false; !done;) done = (await reader.read()).done;
+      while ((await body.read()) !== undefined);
     } catch (error) {
       ignoreBrokenBody(error);
     } finally {

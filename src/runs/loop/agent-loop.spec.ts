@@ -859,14 +859,14 @@ describe('giving a run up', () => {
     const { schema } = bench.database.kysely;
     const model = ScriptedModel.saying([
       started,
-      () => schema.dropTable('run_pages').execute(),
+      () => schema.dropTable('run_journal').execute(),
       text('nobody sees it'),
       untilAborted,
     ]);
     expect(await bench.attempt(run, model)).toBe('lost');
 
     expect(model.connections).toBe(0);
-    expect(bench.unexpected.splice(0)).toMatchObject([{ message: expect.stringMatching(/run_pages/) }]);
+    expect(bench.unexpected.splice(0)).toMatchObject([{ message: expect.stringMatching(/run_journal/) }]);
     expect(await bench.find(run.id)).toMatchObject({ status: 'running', checkpointSeq: 0 });
   });
 

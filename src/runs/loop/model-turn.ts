@@ -1,4 +1,5 @@
 import type { LogWriter } from '../../event-log/event-log.js';
+import type { RunEvent } from '../../event-log/run-event.js';
 import { ModelError, type ModelEvent, type ModelRequest } from '../../model/language-model.js';
 import { pauseBeforeRetry } from '../../model/pause-before-retry.js';
 import { timedCall } from '../../model/timed-call.js';
@@ -80,9 +81,11 @@ export class ModelTurn {
 
   private async stream(signal: AbortSignal): Promise<Stop> {
     this.hasBegun = false;
-    for await (const event of this.dependencies.model.stream('turn', this.request, signal)) {
-      if (event.type === 'stop') return event;
-      await this.take(event);
+    for await (const events of this.dependencies.model.batches('turn', this.request, signal)) {
+      const behind = this.take(events);
+      if (behind !== undefined) await behind;
+      const last = events.at(-1);
+      if (last?.type === 'stop') return last;
     }
     signal.throwIfAborted();
     throw new ModelError('model_stream_truncated', 'The model ended its answer too early.', {
@@ -90,26 +93,20 @@ export class ModelTurn {
     });
   }
 
-  private take(event: Exclude<ModelEvent, Stop>): Promise<void> | undefined {
-    switch (event.type) {
-      case 'start':
-        this.hasBegun = true;
-        break;
-      case 'text':
-        this.draft.addText(event.block, event.text);
-        return this.show('token', event.text);
-      case 'thinking':
-        return this.show('thinking', event.text);
-      case 'block':
-        this.draft.addBlock(event.block, event.content);
-    }
-    return undefined;
-  }
-
   /** Hands text to the log; only when the log or the memory is behind does the model wait. */
-  private show(type: 'token' | 'thinking', text: string): Promise<void> | undefined {
+  private take(events: readonly ModelEvent[]): Promise<void> | undefined {
+    const said: RunEvent[] = [];
+    for (const event of events) {
+      if (event.type === 'text') {
+        this.draft.addText(event.block, event.text);
+        said.push({ type: 'token', data: { text: event.text } });
+      } else if (event.type === 'thinking') said.push({ type: 'thinking', data: { text: event.text } });
+      else if (event.type === 'block') this.draft.addBlock(event.block, event.content);
+      else if (event.type === 'start') this.hasBegun = true;
+    }
+    if (said.length === 0) return undefined;
     const { writer } = this.dependencies;
-    const appended = writer.append({ type, data: { text } });
+    const appended = writer.append(...said);
     if (this.draft.isLong) return appended.then(() => this.draft.spill());
     return writer.pending > MAX_PENDING ? appended : undefined;
   }

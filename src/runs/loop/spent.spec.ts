@@ -72,7 +72,7 @@ describe('what a run has spent', () => {
     const die = () => lost.abort(new RunStop('lost'));
     await attempt(run, [saying([], [toolUse('a', 'look')]), [die]], { budgets, signal: lost.signal });
     await metersOn(bench.database, budgets).open(run).reserve(planOf(100, 900), new AbortController().signal);
-    await bench.database.acrossTenants().deleteFrom('run_pages').where('run_id', '=', run.id).execute();
+    await bench.loseLog(run.id);
     await attempt(await bench.takeOver(run), [saying(['ok'])], { budgets });
 
     expect((await bench.lines(run)).at(-1)).toMatch(/done completed end_turn 120\/914 in 3 estimated$/);

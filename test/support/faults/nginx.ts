@@ -26,11 +26,18 @@ export class Nginx {
   }
 
   /** @param http lines for the `http` block; all that they do not name is as nginx has it by itself. */
-  static async before(port: number, http: string[]): Promise<Nginx> {
+  static before(port: number, http: string[]): Promise<Nginx> {
+    const server = (own: number) =>
+      `server { listen 127.0.0.1:${own}; location / { proxy_pass http://127.0.0.1:${port}; } }`;
+    return Nginx.with((own) => [...http, server(own)]);
+  }
+
+  /** @param http all lines of the `http` block, for the port where it shall listen. */
+  static async with(http: (own: number) => string[]): Promise<Nginx> {
     const folder = mkdtempSync(join(tmpdir(), 'agentline-nginx-'));
     const own = await freePort();
     const file = join(folder, 'nginx.conf');
-    writeFileSync(file, configuration(folder, { own, port, http }));
+    writeFileSync(file, configuration(folder, http(own)));
     const args = ['-p', folder, '-c', file, '-e', 'stderr'];
     const child = spawn(PROGRAM, args, { stdio: ['ignore', 'ignore', 'pipe'] });
     const nginx = new Nginx(child, folder, `http://127.0.0.1:${own}`);
@@ -57,10 +64,7 @@ export class Nginx {
   }
 }
 
-function configuration(
-  folder: string,
-  { own, port, http }: { own: number; port: number; http: string[] },
-): string {
+function configuration(folder: string, http: string[]): string {
   const places = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
   return [
     'daemon off;',
@@ -71,7 +75,6 @@ function configuration(
     'access_log off;',
     ...places.map((name) => `${name}_temp_path ${folder}/${name};`),
     ...http,
-    `server { listen 127.0.0.1:${own}; location / { proxy_pass http://127.0.0.1:${port}; } }`,
     '}',
   ].join('\n');
 }

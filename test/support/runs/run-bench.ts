@@ -2,6 +2,8 @@ import { z } from 'zod';
 import { Agents } from '../../../src/agents/agents.js';
 import { FrameRepository } from '../../../src/context/frame.repository.js';
 import type { Database } from '../../../src/database/database.js';
+import { JournaledPages } from '../../../src/event-log/sql/journaled-pages.js';
+import { PageRepository } from '../../../src/event-log/sql/page.repository.js';
 import { SqlEventLog } from '../../../src/event-log/sql/sql-event-log.js';
 import type { LogWriter } from '../../../src/event-log/event-log.js';
 import { LimitRepository } from '../../../src/limits/limit.repository.js';
@@ -246,5 +248,14 @@ export class RunBench {
 
   lines(run: { id: string }): Promise<string[]> {
     return linesOf(this.log, run.id);
+  }
+
+  /** The store has lost what a run said. */
+  async loseLog(runId: string): Promise<void> {
+    const { inProcess } = this.database;
+    if (inProcess !== undefined) {
+      await new JournaledPages(new PageRepository(this.database), inProcess).settle();
+    }
+    await this.database.acrossTenants().deleteFrom('run_pages').where('run_id', '=', runId).execute();
   }
 }

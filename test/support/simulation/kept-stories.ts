@@ -89,4 +89,8 @@ export const KEPT_STORIES: Story[] = [
       { do: 'link', node: 0, link: 'up' },
     ],
   },
+  {
+    delays: 1867293975,
+    steps: [start(2, 'talk'), wait(700), { do: 'trim', run: 0 }],
+  },
 ];
