@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { AgentlineClient } from './agentline-client.js';
+import { AgentlineClient, type ClientOptions } from './agentline-client.js';
 
 const RUN = { id: 'run_1', session_id: 'ses_1', status: 'queued' };
 const STREAMED =
@@ -16,6 +16,10 @@ interface Asked {
 
 /** A client whose calls are answered in turn; an Error: the network failed. */
 function clientOf(...answers: (Response | Error)[]) {
+  return clientWith({}, ...answers);
+}
+
+function clientWith(options: Partial<ClientOptions>, ...answers: (Response | Error)[]) {
   const asked: Asked[] = [];
   const waits: number[] = [];
   const fetch = async (url: string, init: RequestInit = {}) => {
@@ -37,6 +41,7 @@ function clientOf(...answers: (Response | Error)[]) {
     fetch: fetch as typeof globalThis.fetch,
     pause: async (milliseconds) => void waits.push(milliseconds),
     random: () => 0.5,
+    ...options,
   });
   return { client, asked, waits };
 }
@@ -117,6 +122,12 @@ describe('the other calls', () => {
       '/api/agent/runs/run_1/tool_calls/t%2F1/decision',
     ]);
     expect(asked[3]?.body).toEqual({ decision: 'deny', reason: 'no' });
+  });
+
+  it('are made as often as the caller wants', async () => {
+    const { client, asked } = clientWith({ attempts: 2 }, broken, broken, broken);
+    await expect(client.me()).rejects.toMatchObject({ code: 'unreachable' });
+    expect(asked).toHaveLength(2);
   });
 
   it('say that it is no Agentline server that answers', async () => {

@@ -19,7 +19,7 @@ import type {
 
 export { AgentlineError } from './agentline-error.js';
 export type { Token } from './http-calls.js';
-export type { FollowOptions, RunStream } from './run-stream.js';
+export type { FollowOptions, RunStream, WireHappening } from './run-stream.js';
 export { RunView, type Part, type ToolView } from './run-view.js';
 export type * from './wire.js';
 

@@ -12,6 +12,8 @@ export interface HttpOptions extends PauseOptions {
   fetch?: typeof fetch | undefined;
   /** Milliseconds without a byte after which a connection counts as lost; 60 s, four heartbeats, when not given. */
   idleMs?: number | undefined;
+  /** Attempts of one call that may be made twice, while there is no answer; 8, in about a minute, when not given. */
+  attempts?: number | undefined;
 }
 
 export interface Call {
@@ -95,12 +97,13 @@ export class HttpCalls {
   /** Makes attempts until one is answered, or refused for good. */
   async persist<T>(attempt: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     const pauses = new Pauses(this.options, 500);
+    const most = this.options.attempts ?? ATTEMPTS;
     for (let attempts = 1; ; attempts += 1) {
       try {
         return await attempt();
       } catch (error) {
         const isFinal = !(error instanceof AgentlineError && error.isPassing);
-        if (isFinal || attempts === ATTEMPTS) throw error;
+        if (isFinal || attempts >= most) throw error;
         await pauses.wait(error, signal);
       }
     }

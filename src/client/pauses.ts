@@ -45,11 +45,20 @@ export class Pauses {
 
   /** @param error why there is a pause; what it says of `Retry-After` is waited for at least. */
   async wait(error: unknown, signal: AbortSignal | undefined): Promise<void> {
-    const asked = error instanceof AgentlineError ? (error.retryAfterMs ?? 0) : 0;
-    await this.pause(Math.max(asked, this.next()), signal);
+    await this.rest(this.next(error), signal);
   }
 
-  private next(): number {
+  /** Milliseconds of the pause that comes now; `error` as for `wait`. */
+  next(error: unknown): number {
+    const asked = error instanceof AgentlineError ? (error.retryAfterMs ?? 0) : 0;
+    return Math.max(asked, this.longer());
+  }
+
+  rest(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
+    return this.pause(milliseconds, signal);
+  }
+
+  private longer(): number {
     const most = Math.min(this.longest, this.first * 2 ** this.failures);
     const isFirst = this.failures === 0;
     this.failures = Math.min(this.failures + 1, 16);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { AgentlineError } from './agentline-error.js';
 import type { Heard } from './connection.js';
-import { RunStream } from './run-stream.js';
+import { RunStream, type WireHappening } from './run-stream.js';
 import type { FollowTarget, StreamEvent } from './wire.js';
 
 type Scene = (Heard | Error)[];
@@ -19,6 +19,7 @@ function follow(target: FollowTarget, scenes: Scene[], signal?: AbortSignal) {
   const asked: FollowTarget[] = [];
   const waits: number[] = [];
   const states: string[] = [];
+  const wire: WireHappening[] = [];
   let left = 0;
   const stream = new RunStream(
     target,
@@ -40,9 +41,13 @@ function follow(target: FollowTarget, scenes: Scene[], signal?: AbortSignal) {
       locate: async (where) => ({ session_id: 'ses_found', ...where }),
       pauses: { pause: async (milliseconds) => void waits.push(milliseconds), random: () => 0.5 },
     },
-    { signal, onConnection: (state, error) => states.push(error ? `${state}: ${error.message}` : state) },
+    {
+      signal,
+      onConnection: (state, error) => states.push(error ? `${state}: ${error.message}` : state),
+      onWire: (happening) => wire.push(happening),
+    },
   );
-  return { stream, asked, waits, states, left: () => left };
+  return { stream, asked, waits, states, wire, left: () => left };
 }
 
 async function idsOf(stream: AsyncIterable<StreamEvent>): Promise<(string | null)[]> {
@@ -82,6 +87,30 @@ describe('a followed run', () => {
     ]);
     expect(await idsOf(stream)).toEqual([null, 'r.2.1', null, 'r.3.1', 'r.3.2']);
     expect(asked.map(({ last_event_id: cursor }) => cursor)).toEqual(['r.1.9', 'r.2.1']);
+  });
+
+  it('tells what happened on the wire: after which event it asked, what broke, when it comes back', async () => {
+    const { stream, wire } = follow({ session_id: 'ses_1' }, [
+      [{ kind: 'retry', milliseconds: 1500 }, event('r.1.1'), lost],
+      [refused(503)],
+      [event('r.1.2')],
+      [{ kind: 'over' }],
+    ]);
+    await idsOf(stream);
+    expect(wire).toEqual([
+      { kind: 'asked', last_event_id: null },
+      { kind: 'open' },
+      { kind: 'lost', error: lost, retry_ms: 1500 },
+      { kind: 'asked', last_event_id: 'r.1.1' },
+      { kind: 'open' },
+      { kind: 'lost', error: expect.objectContaining({ status: 503 }), retry_ms: 2250 },
+      { kind: 'asked', last_event_id: 'r.1.1' },
+      { kind: 'open' },
+      { kind: 'lost', error: null, retry_ms: 1500 },
+      { kind: 'asked', last_event_id: 'r.1.2' },
+      { kind: 'open' },
+      { kind: 'over' },
+    ]);
   });
 
   it('is over without an event when there is nothing after its place', async () => {

@@ -12,7 +12,20 @@ export interface FollowOptions {
    * usual end.
    */
   onConnection?: ((state: 'open' | 'lost', error?: AgentlineError) => void) | undefined;
+  /** Told everything about connections, for who shows what happened on the wire. The events are those of the loop. */
+  onWire?: ((happening: WireHappening) => void) | undefined;
 }
+
+/**
+ * What happened to the connection. `asked`: a connection is sought, after the event `last_event_id` where there is one;
+ * `open`: the server answers; `lost`: the connection ended before `done`, or could not be had (`error`), and the next is
+ * sought after `retry_ms` milliseconds; `over`: the server has nothing after `last_event_id` (204).
+ */
+export type WireHappening =
+  | { kind: 'asked'; last_event_id: string | null }
+  | { kind: 'open' }
+  | { kind: 'lost'; error: AgentlineError | null; retry_ms: number }
+  | { kind: 'over' };
 
 export interface StreamSetup {
   connect: Connect;
@@ -67,16 +80,21 @@ export class RunStream implements AsyncIterable<StreamEvent> {
       }
       if (this.isOver) return;
       this.options.onConnection?.('lost', reason);
-      await pauses.wait(reason, signal);
+      const retryMs = pauses.next(reason);
+      this.options.onWire?.({ kind: 'lost', error: reason ?? null, retry_ms: retryMs });
+      await pauses.rest(retryMs, signal);
     }
   }
 
   private async *oneConnection(pauses: Pauses, signal: AbortSignal): AsyncGenerator<StreamEvent, void> {
+    const { onConnection, onWire } = this.options;
     this.target = await this.setup.locate(this.target);
+    onWire?.({ kind: 'asked', last_event_id: this.cursor ?? null });
     for await (const heard of this.setup.connect(this.next(), signal)) {
-      if (heard.kind === 'open') this.options.onConnection?.('open');
+      if (heard.kind === 'open') onConnection?.('open');
       if (heard.kind === 'retry') pauses.hear(heard.milliseconds);
       if (heard.kind === 'over') this.isOver = true;
+      if (heard.kind === 'open' || heard.kind === 'over') onWire?.({ kind: heard.kind });
       if (heard.kind !== 'event') continue;
       pauses.reset();
       const { event } = heard;

@@ -11,9 +11,12 @@ const FILE = /^(?:[a-z-]+\/)*[a-z-]+\.(?:js|css|svg)$/;
 const FOLDER = fileURLToPath(new URL('public', import.meta.url));
 const { resolve } = createRequire(import.meta.url);
 
+/** Beside the built server; where the server runs from its sources, what was built of them before. */
+const CLIENT = import.meta.url.endsWith('.ts') ? '../../dist/client' : '../client';
+
 /** `agentline/client`, as it was built, and what it needs: folders of modules for a browser. */
 const FOLDERS = new Map([
-  ['client', fileURLToPath(new URL('../client', import.meta.url))],
+  ['client', fileURLToPath(new URL(CLIENT, import.meta.url))],
   ['eventsource-parser', dirname(fileURLToPath(import.meta.resolve('eventsource-parser')))],
 ]);
 

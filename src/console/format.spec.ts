@@ -2,7 +2,9 @@ import { describe, expect, it } from '@jest/globals';
 
 /** The script of the page, loaded as a browser would: it is not part of what is compiled. */
 const path = './public/page/format.js';
-const { reveal, json, exactJson } = (await import(path)) as {
+const { cost, moment, reveal, json, exactJson } = (await import(path)) as {
+  cost: (usd: number) => string;
+  moment: (milliseconds: number) => string;
   reveal: (text: string) => string;
   json: (value: unknown, indent?: number) => string;
   exactJson: (value: unknown, indent?: number) => string;
@@ -58,5 +60,22 @@ describe('a value for who has to judge it', () => {
   it('shows a string as text, and nothing for nothing', () => {
     expect(json('a\u200b')).toBe('a⟨U+200B⟩');
     expect(json(undefined)).toBe('');
+  });
+});
+
+describe('figures', () => {
+  it('keep two digits of a small sum that say something', () => {
+    expect([0, 0.00014, 0.025, 0.5, 1, 12.345].map(cost)).toEqual([
+      '$0.00',
+      '$0.00014',
+      '$0.025',
+      '$0.50',
+      '$1.00',
+      '$12.35',
+    ]);
+  });
+
+  it('tell a moment to the thousandth of a second', () => {
+    expect([0, 3_104, 123_104].map(moment)).toEqual(['0.000', '3.104', '2:03.104']);
   });
 });

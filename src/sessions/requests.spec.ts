@@ -95,6 +95,13 @@ describe('a list of sessions', () => {
     expect(listSessions.parse({ limit: '100' })).toEqual({ limit: 100 });
   });
 
+  it('has those with a word in their title, of 200 characters at most', () => {
+    expect(listSessions.parse({ q: '100 %' })).toEqual({ limit: 20, q: '100 %' });
+    expect(listSessions.safeParse({ q: '😀'.repeat(200) }).success).toBe(true);
+    for (const q of ['', ' \t', '😀'.repeat(201), 'a\u0000', '\ud83d', ['a', 'b']])
+      expect(listSessions.safeParse({ q }).success).toBe(false);
+  });
+
   it.each(['0', '101', '-1', '1.5', '1e1', '0x5', ' 5', '', 'all', ['5', '6']])(
     'has no limit of %j',
     (limit) => {

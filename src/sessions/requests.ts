@@ -56,7 +56,10 @@ export const forkSession = z
   .meta({ id: 'ForkSession' });
 export type ForkSession = z.output<typeof forkSession>;
 
-/** `limit` 1–100; `cursor` is the `next_cursor` of the page before; `shared`: those that others show. */
+/**
+ * `limit` 1–100; `cursor` is the `next_cursor` of the page before; `shared`: those that others show; `q`: those with
+ * these characters in their title.
+ */
 export const listSessions = z.object({
   limit: z
     .string()
@@ -71,5 +74,9 @@ export const listSessions = z.object({
     .transform((text) => text === 'true')
     .optional()
     .describe('true: those that others show'),
+  q: line
+    .refine((text) => text.trim() !== '', 'takes more than blanks')
+    .optional()
+    .describe('Those with these characters in their title, in capitals or not'),
 });
 export type ListSessions = z.output<typeof listSessions>;

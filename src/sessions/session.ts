@@ -17,6 +17,8 @@ export interface Session {
   parentRunId: string | null;
   createdAt: number;
   updatedAt: number;
+  /** For whom it is shown to, whose it is; undefined for the owner, and where no address is known. */
+  ownerEmail?: string | undefined;
 }
 
 /**

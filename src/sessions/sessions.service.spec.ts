@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
-import { onEachDatabase } from '../../test/support/databases.js';
+import { onEachDatabase, openSqlite } from '../../test/support/databases.js';
 import type { Owner } from '../auth/principal.js';
 import type { Database } from '../database/database.js';
 import { newId } from '../database/ids.js';
@@ -133,6 +133,33 @@ onEachDatabase('sessions', (open) => {
     },
   );
 
+  it('are found by what stands in their title, in capitals or not', async () => {
+    const titles = ['Plan of the Trip', 'trip costs: 100 %', 'A_B \\ C', 'Ärger über ÖL', null];
+    for (const title of titles) await sessions.create(ADA, { title });
+    await sessions.create(STRANGERS[0]!, { title: 'Trip of a stranger' });
+    await repository.create(ADA, { title: 'Trip of a sub-agent', parentRunId: 'run_1' });
+    const found = async (q: string) =>
+      (await sessions.list(ADA, { limit: 100, q })).sessions.map(({ title }) => title);
+    expect(await found(' TRIP ')).toEqual(['trip costs: 100 %', 'Plan of the Trip']);
+    expect(await found('%')).toEqual(['trip costs: 100 %']);
+    expect(await found('a_b')).toEqual(['A_B \\ C']);
+    expect(await found('\\')).toEqual(['A_B \\ C']);
+    expect(await found('Ärger')).toEqual(['Ärger über ÖL']);
+    for (const q of ['0%', '_', "' or 1=1--", 'T%p', 't_ip', '\\%'])
+      expect(await found(q)).toEqual(q === '_' ? ['A_B \\ C'] : []);
+  });
+
+  it('that are found come page by page like all others', async () => {
+    for (let count = 0; count < 5; count += 1) await sessions.create(ADA, { title: `Part ${count}` });
+    await sessions.create(ADA, { title: 'else' });
+    const first = await sessions.list(ADA, { limit: 3, q: 'part' });
+    const second = await sessions.list(ADA, { limit: 3, q: 'part', cursor: first.nextCursor! });
+    expect([...first.sessions, ...second.sessions].map(({ title }) => title)).toEqual(
+      [4, 3, 2, 1, 0].map((count) => `Part ${count}`),
+    );
+    expect(second.nextCursor).toBeNull();
+  });
+
   it('keep the agent that they are to work with, and refuse one that is not known', async () => {
     const made = await sessions.create(ADA, { agent: 'helper' });
     expect((await sessions.find(ADA, made.id)).agent).toBe('helper');
@@ -199,4 +226,12 @@ onEachDatabase('sessions', (open) => {
     expect(await messages.list(ADA, sessionId)).toEqual([]);
     expect(await database.acrossTenants().selectFrom('message_parts').selectAll().execute()).toEqual([]);
   });
+});
+
+it('a title is found in every alphabet, in capitals or not, in the embedded database', async () => {
+  const database = await openSqlite();
+  const sessions = new SessionRepository(database);
+  await sessions.create(ADA, { title: 'Ärger über ПЛАН' });
+  expect(await sessions.list(ADA, 10, undefined, 'ÄRGER ÜBER план')).toHaveLength(1);
+  await database.close();
 });

@@ -43,7 +43,10 @@ export class SessionsService {
     return viewer.userId === session.userId ? undefined : this.shown.watch(viewer, session);
   }
 
-  /** Those that people began, or, with `shared`, that others show to the caller, newest first; the conversations of sub-agents are found by their id only. */
+  /**
+   * Those that people began, or, with `shared`, that others show to the caller, newest first; with `q`, those with
+   * these characters in their title. The conversations of sub-agents are found by their id only.
+   */
   async list(owner: Owner, page: ListSessions): Promise<{ sessions: Session[]; nextCursor: string | null }> {
     if (page.cursor !== undefined && !isId('ses', page.cursor)) {
       throw new AppError(
@@ -54,7 +57,7 @@ export class SessionsService {
     const list = page.shared
       ? this.sessions.listShown.bind(this.sessions)
       : this.sessions.list.bind(this.sessions);
-    const sessions = await list(owner, page.limit + 1, page.cursor);
+    const sessions = await list(owner, page.limit + 1, page.cursor, page.q);
     const shown = sessions.slice(0, page.limit);
     return { sessions: shown, nextCursor: sessions.length > page.limit ? (shown.at(-1)?.id ?? null) : null };
   }

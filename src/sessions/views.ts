@@ -15,6 +15,7 @@ export const sessionView = z
     created_at: z.iso.datetime(),
     updated_at: z.iso.datetime(),
     owner_id: z.string(),
+    owner_email: z.string().nullable().describe('Of who shows it to the reader, where it is known'),
     access: z.enum(['owner', 'viewer']),
   })
   .meta({ id: 'Session' });
@@ -59,6 +60,7 @@ export function viewSession(session: Session, reader: Owner): SessionView {
     created_at: toTime(session.createdAt),
     updated_at: toTime(session.updatedAt),
     owner_id: session.userId,
+    owner_email: session.ownerEmail ?? null,
     access: isOwner ? 'owner' : 'viewer',
   };
 }

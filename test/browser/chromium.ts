@@ -60,6 +60,14 @@ export async function postFromPage<T>(page: Page, path: string, body: unknown): 
   );
 }
 
+/** What the page has copied; its context needs the permission `clipboard-read`. */
+export async function copiedText(page: Page): Promise<string> {
+  return page.evaluate(() => {
+    const { clipboard } = navigator as unknown as { clipboard: { readText(): Promise<string> } };
+    return clipboard.readText();
+  });
+}
+
 /** A place for screenshots, told on the terminal. */
 export function screenshotFolder(story: string): string {
   const folder = mkdtempSync(join(tmpdir(), `agentline-${story}-`));

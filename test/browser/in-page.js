@@ -53,7 +53,7 @@ export function inspectAnswers() {
   }
   if (
     document.querySelectorAll(
-      'iframe, img, svg, script:not([src^="/console/"]), form:not(#composer, #sign-in-form, #key-form)',
+      'iframe, img, svg, script:not([src^="/console/"], head > [type="importmap"]), form:not(#composer, #sign-in-form, #key-form, #search-form, #rename-form, #share-form)',
     ).length
   )
     faults.push('an element of another kind in the page');

@@ -1,11 +1,18 @@
+import { Account } from './account/account.js';
+import { Keys } from './account/keys.js';
 import { currentUser, markSignedIn, SignIn } from './account/sign-in.js';
-import { call } from './page/api.js';
+import { ThemeChoice } from './account/theme-choice.js';
 import { Composer } from './conversation/composer.js';
 import { Conversation } from './conversation/conversation.js';
+import { call } from './page/api.js';
+import { armCloseButtons, closeAll, closeMenus } from './page/dialog.js';
+import { Drawer } from './page/drawer.js';
 import { reveal } from './page/format.js';
-import { Keys } from './account/keys.js';
 import { byId, EndFollower } from './page/page.js';
-import { SessionList } from './conversation/session-list.js';
+import { Shortcuts } from './page/shortcuts.js';
+import { SessionActions } from './sessions/session-actions.js';
+import { ownerOf, SessionList } from './sessions/session-list.js';
+import { Sharing } from './sessions/sharing.js';
 
 const CONNECTION = {
   idle: '',
@@ -17,12 +24,37 @@ const CONNECTION = {
 
 const app = byId('app');
 const signIn = new SignIn((user) => void enter(user));
+const account = new Account();
 const sessions = new SessionList(report);
-const keys = new Keys();
+const sharing = new Sharing(report);
 const end = new EndFollower(byId('transcript'), byId('to-end'));
+const drawer = new Drawer(app, {
+  opener: byId('menu'),
+  closer: byId('close-menu'),
+  veil: byId('veil'),
+  first: byId('new-session'),
+  rest: byId('stage'),
+});
+const actions = new SessionActions({
+  onChanged: (session) => {
+    showSession(session);
+    void sessions.refresh().catch(report);
+  },
+  onMade: (sessionId) => {
+    location.hash = sessionId;
+    void sessions.refresh().catch(report);
+  },
+  onGone: () => {
+    // The way back must not lead to what is not there any more.
+    history.replaceState(null, '', '/');
+    void openAddress();
+    void sessions.refresh().catch(report);
+  },
+  onError: report,
+});
 const conversation = new Conversation(byId('turns'), {
   onConnection: showConnection,
-  onBusy: (busy) => composer.setBusy(busy),
+  onBusy: showBusy,
   onSession: showSession,
   onChange: () => {
     byId('welcome').hidden = true;
@@ -37,6 +69,7 @@ const composer = new Composer({
   },
   onStop: () => conversation.stop().catch(orSignIn),
 });
+let isBusy = false;
 
 function showConnection(state, reconnects) {
   const line = byId('connection');
@@ -45,11 +78,27 @@ function showConnection(state, reconnects) {
   line.textContent = CONNECTION[state] + (state === 'idle' ? '' : times);
 }
 
+/** When the work is done, the session may have got a title. */
+function showBusy(busy) {
+  composer.setBusy(busy);
+  if (isBusy && !busy && !app.hidden) void sessions.refresh().catch(report);
+  isBusy = busy;
+}
+
 function showSession(session) {
   const title = session ? reveal(session.title || 'Untitled') : 'New conversation';
+  const own = session?.access === 'owner' ? session : null;
   byId('title').textContent = title;
   document.title = session ? `${title} – Agentline` : 'Agentline';
   byId('welcome').hidden = session !== null;
+  byId('session-actions').hidden = own === null;
+  byId('composer').hidden = session !== null && own === null;
+  byId('watching').hidden = !byId('composer').hidden;
+  byId('watching').textContent = session
+    ? `Shown to you by ${ownerOf(session)}: you can watch, not write.`
+    : '';
+  actions.show(own);
+  sharing.show(own);
   sessions.mark(session?.id ?? null);
   if (session && location.hash !== `#${session.id}`) {
     history.pushState(null, '', `#${session.id}`);
@@ -60,8 +109,9 @@ function showSession(session) {
 /** Shows the session that the address names. */
 async function openAddress() {
   const sessionId = location.hash.slice(1);
-  openMenu(false);
-  composer.tell('');
+  drawer.close();
+  closeMenus();
+  tell('');
   if (sessionId === '') conversation.clear();
   else if (sessionId !== conversation.sessionId) await conversation.open(sessionId).catch(report);
   end.toEnd();
@@ -72,16 +122,18 @@ async function enter(user) {
   markSignedIn(true);
   signIn.hide();
   app.hidden = false;
-  byId('account-email').textContent = user.email ?? user.id;
+  account.signedIn(user);
+  sharing.signedIn(user);
   await Promise.all([sessions.refresh().catch(report), openAddress()]);
 }
 
 function leave() {
   markSignedIn(false);
-  keys.close();
-  conversation.clear();
-  openMenu(false);
+  closeAll();
+  drawer.close();
   app.hidden = true;
+  conversation.clear();
+  sessions.reset();
   signIn.show();
 }
 
@@ -95,7 +147,14 @@ async function signOut() {
 /** What went wrong outside of the user's own action; without a sign-in nothing can be shown at all. */
 function report(error) {
   if (error.status === 401) leave();
-  else composer.tell(error.message);
+  else tell(error.message);
+}
+
+/** A line above the field for messages; who has no field reads it below the title. */
+function tell(words) {
+  const isHidden = byId('composer').hidden;
+  composer.tell(isHidden ? '' : words);
+  byId('complaint').textContent = isHidden ? words : '';
 }
 
 function orSignIn(error) {
@@ -103,30 +162,47 @@ function orSignIn(error) {
   throw error;
 }
 
-function openMenu(open) {
-  app.classList.toggle('menu-open', open);
-  byId('menu').setAttribute('aria-expanded', String(open));
-}
-
-byId('menu').addEventListener('click', () => {
-  openMenu(true);
-  byId('new-session').focus();
-});
-byId('veil').addEventListener('click', () => openMenu(false));
-byId('new-session').addEventListener('click', () => {
+function beginAnew() {
   if (location.hash === '') void openAddress();
   else location.hash = '';
-});
-byId('sign-out').addEventListener('click', () => void signOut().catch(report));
-addEventListener('hashchange', () => void openAddress());
-document.addEventListener('visibilitychange', () => {
-  if (document.visibilityState === 'visible') void conversation.refresh().catch(report);
-});
-document.addEventListener('keydown', (event) => {
-  // In a dialog it closes the dialog.
-  if (event.key !== 'Escape' || event.isComposing || document.querySelector('dialog[open]')) return;
-  if (app.classList.contains('menu-open')) openMenu(false);
+}
+
+function stopOrClose() {
+  if (drawer.isOpen) drawer.close();
   else void composer.stop();
+}
+
+const shortcuts = new Shortcuts({
+  new: beginAnew,
+  search: () => {
+    drawer.open();
+    sessions.focusSearch();
+  },
+  previous: () => sessions.go(-1),
+  next: () => sessions.go(1),
+  stop: stopOrClose,
+});
+shortcuts.start();
+new Keys().start();
+new ThemeChoice().start();
+armCloseButtons();
+byId('new-session').addEventListener('click', beginAnew);
+byId('sign-out').addEventListener('click', () => void signOut().catch(report));
+byId('skip').addEventListener('click', (event) => {
+  // The address names a session, and goes on to do so.
+  event.preventDefault();
+  byId(byId('composer').hidden ? 'transcript' : 'message').focus();
+});
+addEventListener('hashchange', () => {
+  if (!app.hidden) void openAddress();
+});
+document.addEventListener('visibilitychange', () => {
+  if (document.visibilityState !== 'visible' || app.hidden) return;
+  void conversation.refresh().catch(report);
+  void sessions.refresh().catch(report);
+});
+addEventListener('focus', () => {
+  if (!app.hidden) void sessions.refresh().catch(report);
 });
 
 const user = await currentUser().catch((error) => {

@@ -55,6 +55,22 @@ onEachDatabase('a session that is shown to others', (open) => {
     expect(await sessions.listShown(ADA, 10, undefined)).toEqual([]);
   });
 
+  it('says whose it is to whom it is shown to, and can be found there by its title', async () => {
+    const account = { id: 'usr_ada', tenant_id: 'acme', email: 'ada@acme.example', password_hash: '' };
+    await database
+      .of(ADA)
+      .insertInto('users')
+      .values({ ...account, roles_json: '[]', disabled_at: null, created_at: 1 })
+      .execute();
+    await shares.replace(ADA, session.id, ['usr_bob']);
+    expect((await sessions.see(BOB, session.id)).ownerEmail).toBe('ada@acme.example');
+    expect((await sessions.listShown(BOB, 10, undefined, 'PLAN')).map((each) => each.ownerEmail)).toEqual([
+      'ada@acme.example',
+    ]);
+    expect(await sessions.listShown(BOB, 10, undefined, 'other')).toEqual([]);
+    expect((await sessions.see(ADA, session.id)).ownerEmail).toBeUndefined();
+  });
+
   it('is seen by the whole tenant, and by no other', async () => {
     expect(await shares.replace(ADA, session.id, 'tenant')).toBe('tenant');
     expect(await shares.find(ADA, session.id)).toBe('tenant');

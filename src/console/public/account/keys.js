@@ -1,4 +1,5 @@
 import { call } from '../page/api.js';
+import { attempt, copy, openDialog } from '../page/dialog.js';
 import { byId, element } from '../page/page.js';
 import { reveal, when } from '../page/format.js';
 
@@ -9,26 +10,21 @@ export class Keys {
   #error = byId('keys-error');
   #made = byId('key-made');
 
-  constructor() {
+  start() {
     byId('open-keys').addEventListener('click', () => void this.#open());
-    byId('close-keys').addEventListener('click', () => this.#dialog.close());
     // The key is shown once, and not left in the page.
     this.#dialog.addEventListener('close', () => this.#show(''));
     byId('key-form').addEventListener('submit', (event) => {
       event.preventDefault();
-      void this.#attempt(() => this.#make());
+      void attempt(this.#error, () => this.#make());
     });
-    byId('copy-key').addEventListener('click', () => void this.#copy());
-  }
-
-  close() {
-    this.#dialog.close();
+    byId('copy-key').addEventListener('click', ({ currentTarget }) => void copy(this.#made, currentTarget));
   }
 
   async #open() {
     this.#list.replaceChildren();
-    this.#dialog.showModal();
-    await this.#attempt(() => this.#refresh());
+    openDialog(this.#dialog);
+    await attempt(this.#error, () => this.#refresh());
   }
 
   async #refresh() {
@@ -43,11 +39,8 @@ export class Keys {
     const facts = [`…${hint}`, scopes.join(' '), ends, used].join(' · ');
     const end = element('button', { type: 'button', 'aria-label': `End ${name}` }, 'End');
     end.addEventListener('click', () => {
-      end.disabled = true;
-      void this.#attempt(async () => {
-        await call('DELETE', `/api/auth/keys/${encodeURIComponent(id)}`);
-        await this.#refresh();
-      });
+      const path = `/api/auth/keys/${encodeURIComponent(id)}`;
+      void attempt(this.#error, () => call('DELETE', path).then(() => this.#refresh()), end);
     });
     const words = element(
       'span',
@@ -72,24 +65,5 @@ export class Keys {
     this.#made.textContent = key;
     byId('key-shown').hidden = key === '';
     byId('copy-key').textContent = 'Copy';
-  }
-
-  async #copy() {
-    try {
-      await navigator.clipboard.writeText(this.#made.textContent);
-      byId('copy-key').textContent = 'Copied';
-    } catch {
-      // No clipboard on plain http: then it is a matter of one key.
-      getSelection()?.selectAllChildren(this.#made);
-    }
-  }
-
-  async #attempt(action) {
-    this.#error.textContent = '';
-    try {
-      await action();
-    } catch (error) {
-      this.#error.textContent = error.message;
-    }
   }
 }

@@ -31,8 +31,14 @@ export class SignIn {
   #form = byId('sign-in-form');
   #error = byId('sign-in-error');
 
+  /** Sets where the link to the identity provider leads, once there is one. */
+  #lead = () => undefined;
+
   /** @param {(user: object) => void} onSignedIn */
   constructor(onSignedIn) {
+    // The browser comes back without a word to this page; whether it is signed in has to be asked.
+    byId('sso').addEventListener('click', () => markSignedIn(true));
+    addEventListener('hashchange', () => this.#lead());
     this.#form.addEventListener('submit', (event) => {
       event.preventDefault();
       void this.#submit(onSignedIn);
@@ -66,11 +72,13 @@ export class SignIn {
     const methods = await call('GET', '/api/auth/methods').catch(() => undefined);
     if (!methods?.oidc) return;
     const link = byId('sso');
-    link.href = new URL(methods.oidc.login_url, location.origin).pathname;
+    const path = new URL(methods.oidc.login_url, location.origin).pathname;
+    this.#lead = () => {
+      link.href = path + returnQuery();
+    };
+    this.#lead();
     link.title = reveal(methods.oidc.name);
     link.hidden = false;
-    // The browser comes back without a word to this page; whether it is signed in has to be asked.
-    link.addEventListener('click', () => markSignedIn(true));
   }
 
   async #submit(onSignedIn) {
@@ -90,4 +98,9 @@ export class SignIn {
       button.disabled = false;
     }
   }
+}
+
+/** The session that the address names is where the browser comes back to (`return_to` of GET /api/auth/oidc/login). */
+function returnQuery() {
+  return /^#\w+$/.test(location.hash) ? `?return_to=${encodeURIComponent(`/${location.hash}`)}` : '';
 }

@@ -1,5 +1,13 @@
 import { byId } from '../page/page.js';
 
+/** Puts a text into the field, to be changed and sent. */
+export function prefill(text) {
+  const field = byId('message');
+  field.value = text;
+  field.focus();
+  field.setSelectionRange(text.length, text.length);
+}
+
 /** The field for messages with its two buttons. What could not be sent stays in the field. */
 export class Composer {
   #field = byId('message');

@@ -1,11 +1,18 @@
 import { call, newKey } from '../page/api.js';
-import { element } from '../page/page.js';
-import { reveal } from '../page/format.js';
-import { byRun, copiedTurns, pastView, userText } from './history.js';
-import { RunStream } from '../run/run-stream.js';
-import { RunView } from '../run/run-view.js';
+import { client } from '../page/client.js';
+import { byId, element } from '../page/page.js';
+import { WireView } from '../run/wire-view.js';
+import { prefill } from './composer.js';
+import { byRun, copiedTurns, drawPast, placeBefore, userMessage, userText } from './history.js';
+import { saidView } from './said-view.js';
+import { totals } from './totals.js';
+import { Turn } from './turn.js';
 
 const TITLE_LENGTH = 60;
+
+/** What pages of the same browser tell each other: the session in which one of them has begun a run. */
+const pages = new BroadcastChannel('agentline-runs');
+const tellPages = pages.postMessage.bind(pages);
 
 /**
  * One session on the page: its past from the messages, its last run and those that are open from their
@@ -14,9 +21,12 @@ const TITLE_LENGTH = 60;
 export class Conversation {
   #session = null;
   #turns = [];
-  #stream = null;
+  #follower = null;
+  #replays = [];
   #wish = null;
   #stopWanted = false;
+  #wire = new WireView();
+  #totals = byId('totals');
 
   /**
    * @param {HTMLElement} place where turns are drawn
@@ -30,6 +40,9 @@ export class Conversation {
   constructor(place, listener) {
     this.place = place;
     this.listener = listener;
+    pages.addEventListener('message', ({ data }) => {
+      if (data === this.sessionId) void this.refresh().catch((error) => listener.onError(error));
+    });
   }
 
   get sessionId() {
@@ -38,12 +51,15 @@ export class Conversation {
 
   /** Shows nothing: the next message begins a new session. */
   clear() {
-    this.#stream?.close();
-    this.#stream = null;
+    for (const follower of [this.#follower, ...this.#replays]) follower?.close();
+    this.#follower = null;
+    this.#replays = [];
     this.#session = null;
     this.#turns = [];
     this.#stopWanted = false;
     this.place.replaceChildren();
+    this.#totals.textContent = '';
+    this.#wire.show(null);
     this.listener.onSession(null);
     this.listener.onConnection('idle', 0);
     this.#tellBusy();
@@ -53,11 +69,10 @@ export class Conversation {
   async open(sessionId) {
     this.clear();
     this.#session = { id: sessionId, title: null };
-    const path = `/api/agent/sessions/${encodeURIComponent(sessionId)}`;
     const [session, messages, runs] = await Promise.all([
-      call('GET', path),
-      call('GET', `${path}/messages`),
-      call('GET', `${path}/runs`),
+      client.session(sessionId),
+      client.messages(sessionId),
+      client.runs(sessionId),
     ]).catch((error) => {
       if (this.sessionId === sessionId) this.clear();
       throw error;
@@ -65,10 +80,12 @@ export class Conversation {
     if (this.sessionId !== sessionId) return;
     this.#session = session;
     this.listener.onSession(session);
+    if (session.parent_run_id) void this.#linkParent(session);
     this.#showRuns(
-      runs.data.toSorted((a, b) => (a.id < b.id ? -1 : 1)),
-      byRun(messages.data),
+      runs.toSorted((a, b) => (a.id < b.id ? -1 : 1)),
+      byRun(messages),
     );
+    this.#tellTotals();
     this.#follow();
   }
 
@@ -76,9 +93,9 @@ export class Conversation {
   async refresh() {
     const sessionId = this.sessionId;
     const last = this.#turns.at(-1);
-    if (!last?.view.over) return;
-    const runs = await call('GET', `/api/agent/sessions/${sessionId}/runs`);
-    const isNewer = runs.data.some((run) => run.id > last.run.id);
+    if (sessionId === null || (last && !last.view.over)) return;
+    const runs = await client.runs(sessionId);
+    const isNewer = runs.some((run) => !last || run.id > last.run.id);
     if (isNewer && this.sessionId === sessionId && this.#turns.at(-1) === last) await this.open(sessionId);
   }
 
@@ -87,17 +104,30 @@ export class Conversation {
    * start two runs.
    */
   async send(text) {
+    await this.#start(text, text);
+  }
+
+  /** Cancels the run that is at work. Before its id is known the wish is kept until it is. */
+  async stop() {
+    const turn = this.#turns.find(({ view }) => !view.over);
+    if (turn) await client.cancel(turn.run.id);
+    else this.#stopWanted = true;
+  }
+
+  /** @param {string | object[]} content @param {string} text that stands for it */
+  async #start(content, text) {
     this.#wish = this.#wish?.text === text ? this.#wish : { text, key: newKey() };
     this.#stopWanted = false;
     this.listener.onBusy(true);
     try {
       this.#session ??= await this.#begin(text);
       const session = this.#session;
-      const path = `/api/agent/sessions/${session.id}/messages`;
-      const { run } = await call('POST', path, { content: text }, { 'Idempotency-Key': this.#wish.key });
+      const request = { session_id: session.id, content };
+      const started = await client.start(request, { idempotencyKey: this.#wish.key });
       this.#wish = null;
+      tellPages(session.id);
       if (this.#session !== session) return;
-      this.#addTurn(run, text, this.#viewOf(run));
+      this.#addTurn({ ...started, id: started.run_id }, text, { isTimed: true });
       this.#follow();
       if (this.#stopWanted) await this.stop();
     } finally {
@@ -105,88 +135,129 @@ export class Conversation {
     }
   }
 
-  /** Cancels the run that is at work. Before its id is known the wish is kept until it is. */
-  async stop() {
-    const turn = this.#turns.find(({ view }) => !view.over);
-    if (turn) await call('POST', `/api/agent/runs/${turn.run.id}/cancel`);
-    else this.#stopWanted = true;
-  }
-
   async #begin(text) {
     const title = Array.from(text.trim().split('\n')[0] ?? '')
       .slice(0, TITLE_LENGTH)
       .join('');
-    const session = await call('POST', '/api/agent/sessions', { title });
+    const session = await client.createSession({ title });
     this.listener.onSession(session);
     return session;
   }
 
   #showRuns(runs, messages) {
     for (const own of copiedTurns(messages.get(null))) {
-      const none = { id: '', status: 'copied' };
-      this.#addTurn(none, userText(own), pastView(none, own));
+      const turn = this.#addTurn({ id: '', status: 'copied' }, userText(own), {}, userMessage(own)?.id);
+      drawPast(turn.view, turn.run, own);
     }
     for (const [index, run] of runs.entries()) {
       const own = messages.get(run.id);
-      const past = run.ended_at !== null && index < runs.length - 1;
-      this.#addTurn(run, userText(own), past ? pastView(run, own) : this.#viewOf(run));
+      const turn = this.#addTurn(run, userText(own), {}, userMessage(own)?.id);
+      if (run.ended_at !== null && index < runs.length - 1) drawPast(turn.view, run, own);
     }
+    this.#tellBusy();
   }
 
-  #viewOf(run) {
-    const decide = (callId, decision) => this.#decide(run, callId, decision);
-    return new RunView(decide, () => this.listener.onChange());
-  }
-
-  #addTurn(run, text, view) {
-    this.#turns.push({ run, view });
-    const said = element('article', { class: 'said', 'aria-label': 'You', dir: 'auto' }, reveal(text));
-    this.place.append(said, view.element);
+  #addTurn(run, text, options, messageId) {
+    this.#turns.at(-1)?.view.footer.withdrawRetry();
+    const isOwn = this.#session.access !== 'viewer';
+    const turn = new Turn(run, {
+      ...options,
+      onPaint: () => this.listener.onChange(),
+      ...(run.id && { showWire: () => this.#showWire(turn) }),
+      ...(isOwn && {
+        decide: (callId, decision) => this.#attempt(() => client.decide(run.id, callId, decision)),
+        retry: () => void this.#attempt(() => this.#retry(run)),
+      }),
+    });
+    this.#turns.push(turn);
+    const fork = isOwn ? () => this.#attempt(() => this.#fork(run, text, messageId)) : undefined;
+    this.place.append(saidView(text, fork), turn.view.element);
     this.#tellBusy();
     this.listener.onChange();
+    return turn;
   }
 
   /** Opens the stream of the first run that is not over, unless one is open. */
   #follow() {
     const turn = this.#turns.find(({ view }) => !view.over);
-    if (!turn || (this.#stream && !this.#stream.ended)) return;
-    this.#stream = new RunStream({
-      sessionId: this.sessionId,
-      runId: turn.run.id,
+    if (!turn || (this.#follower && !this.#follower.ended)) return;
+    this.#follower = turn.follow({
       onState: (state, reconnects) => this.listener.onConnection(state, reconnects),
-      onEvent: (event) => {
-        turn.view.apply(event);
+      onWire: (log) => this.#wire.changed(log),
+      onChange: () => {
         this.listener.onChange();
-        if (!turn.view.over) return;
-        this.#tellBusy();
-        queueMicrotask(() => this.#follow());
+        if (turn.view.over) this.#tellBusy();
       },
-      decide: () => this.#mayGoOn(turn.run),
+      onEnd: (error) => void this.#ended(turn, error),
     });
-    this.#stream.open();
+    this.#wire.show(turn.log);
   }
 
-  /** Whether the run can be followed further: not when it, or the right to see it, is gone. */
-  async #mayGoOn(run) {
+  async #ended(turn, error) {
+    if (error?.status === 404) turn.view.lose('This conversation is not there any more.');
+    else if (error) {
+      turn.view.lose('What follows could not be read.');
+      this.listener.onError(error);
+    }
+    this.#tellBusy();
+    this.#follow();
+    if (error) return;
+    // A network that fails now takes away a few figures, and nothing else.
+    const run = await client.run(turn.run.id).catch(() => null);
+    if (!run || !this.#turns.includes(turn)) return;
+    turn.run = run;
+    turn.view.tell(run);
+    this.#tellTotals();
+  }
+
+  #showWire(turn) {
+    if (!turn.log) this.#replays.push(turn.replay((log) => this.#wire.changed(log)));
+    this.#wire.open(turn.log);
+  }
+
+  /** Begins anew with the same content, when the last run has failed. */
+  async #retry(run) {
+    const messages = await client.messages(this.sessionId);
+    const own = messages.filter(({ run_id }) => run_id === run.id);
+    const content = userMessage(own)?.content;
+    if (content) await this.#start(content, userText(own));
+  }
+
+  /** Another conversation with what was said before a message, which stands in the field to be changed. */
+  async #fork(run, text, messageId) {
+    const sessionId = this.sessionId;
+    const messages = await client.messages(sessionId);
+    const id = messageId ?? userMessage(messages.filter(({ run_id }) => run_id === run.id))?.id;
+    const before = placeBefore(messages, id);
+    if (before === null) location.hash = '';
+    else {
+      const path = `/api/agent/sessions/${encodeURIComponent(sessionId)}/fork`;
+      await this.open((await call('POST', path, { message_id: before })).id);
+    }
+    prefill(text);
+  }
+
+  async #linkParent({ id, parent_run_id }) {
+    // Without it there is no way back, and all else is there.
+    const run = await client.run(parent_run_id).catch(() => null);
+    if (!run || this.sessionId !== id) return;
+    const link = element('a', { href: `#${run.session_id}` }, 'Back to the conversation that asked for it');
+    this.place.prepend(element('p', { class: 'parent quiet' }, 'What a sub-agent did. ', link));
+  }
+
+  /** @returns {Promise<boolean>} whether it worked; if not, it was told why */
+  async #attempt(action) {
     try {
-      await call('GET', `/api/agent/runs/${run.id}`);
+      await action();
       return true;
     } catch (error) {
-      if (![401, 403, 404].includes(error.status)) return true;
       this.listener.onError(error);
       return false;
     }
   }
 
-  async #decide(run, callId, decision) {
-    const path = `/api/agent/runs/${run.id}/tool_calls/${encodeURIComponent(callId)}/decision`;
-    try {
-      await call('POST', path, { decision });
-      return true;
-    } catch (error) {
-      this.listener.onError(error);
-      return false;
-    }
+  #tellTotals() {
+    this.#totals.textContent = totals(this.#turns.map(({ run }) => run));
   }
 
   #tellBusy() {

@@ -1,5 +1,3 @@
-import { RunView } from '../run/run-view.js';
-
 /** Messages by their run, in order. */
 export function byRun(messages) {
   return Map.groupBy(messages, (message) => message.run_id);
@@ -16,16 +14,30 @@ export function copiedTurns(messages = []) {
   return turns;
 }
 
-/** What the user said at the beginning of a run. */
-export function userText(messages = []) {
-  const said = messages.find((message) => message.role === 'user');
-  if (!said) return '';
-  return said.content.map((block) => (block.type === 'text' ? block.text : `[${block.type}]`)).join('\n\n');
+/** The message that began a run. */
+export function userMessage(messages = []) {
+  return messages.find((message) => message.role === 'user');
 }
 
-/** A run of the past, from its messages and its final state. */
-export function pastView(run, messages = []) {
-  const view = new RunView();
+/** What the user said at the beginning of a run. */
+export function userText(messages = []) {
+  const content = userMessage(messages)?.content ?? [];
+  return content.map((block) => (block.type === 'text' ? block.text : `[${block.type}]`)).join('\n\n');
+}
+
+/**
+ * Up to where another conversation may be copied that begins again with this message.
+ * @param {object[]} messages of the session, in order
+ * @param {string | undefined} messageId
+ * @returns {string | null} the message before it; null: there is none
+ */
+export function placeBefore(messages, messageId) {
+  const index = messages.findIndex(({ id }) => id === messageId);
+  return messages[index - 1]?.id ?? null;
+}
+
+/** Draws a run of the past, from its messages and its final state. */
+export function drawPast(view, run, messages = []) {
   view.apply({ id: '', type: 'run', data: run });
   for (const { role, content } of messages) {
     const events = content
@@ -34,7 +46,7 @@ export function pastView(run, messages = []) {
     for (const event of events) if (event) view.apply({ id: '', ...event });
   }
   view.apply({ id: '', type: 'done', data: run });
-  return view;
+  if (run.ended_at) view.tell(run);
 }
 
 /** A content block as the event with which it was first shown; others, like signatures, show nothing. */

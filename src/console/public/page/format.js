@@ -7,22 +7,39 @@ export function duration(milliseconds) {
   return `${Math.floor(milliseconds / 60_000)} min ${Math.floor((milliseconds % 60_000) / 1000)} s`;
 }
 
-/** `1,234 in · 56 out`, marked as about when the server had to estimate. */
+/** `1,234`. */
+export function count(value) {
+  return number.format(value);
+}
+
+/** `950 B`, `1.4 KB`. */
+export function bytes(size) {
+  if (size < 1000) return `${size} B`;
+  return size < 1_000_000 ? `${(size / 1000).toFixed(1)} KB` : `${(size / 1_000_000).toFixed(1)} MB`;
+}
+
+/** A moment within something, to the thousandth of a second: `3.104`, `2:03.104`. */
+export function moment(milliseconds) {
+  const minutes = Math.floor(milliseconds / 60_000);
+  const seconds = ((milliseconds % 60_000) / 1000).toFixed(3);
+  return minutes === 0 ? seconds : `${minutes}:${seconds.padStart(6, '0')}`;
+}
+
+/** All tokens that the model was given. */
+export function tokensIn(usage) {
+  return usage.input_tokens + usage.cache_read_input_tokens + usage.cache_creation_input_tokens;
+}
+
+/** `1,234 tokens in · 56 out`, marked as about when the server had to estimate. */
 export function tokens(usage) {
-  const read = usage.input_tokens + usage.cache_read_input_tokens + usage.cache_creation_input_tokens;
   const about = usage.estimated ? 'about ' : '';
-  return `${about}${number.format(read)} tokens in · ${number.format(usage.output_tokens)} out`;
+  return `${about}${count(tokensIn(usage))} tokens in · ${count(usage.output_tokens)} out`;
 }
 
 /** `$0.0021`; small sums keep two digits that say something. */
 export function cost(usd) {
-  return new Intl.NumberFormat('en', {
-    style: 'currency',
-    currency: 'USD',
-    minimumFractionDigits: 2,
-    maximumSignificantDigits: usd < 1 ? 2 : 6,
-    roundingPriority: 'morePrecision',
-  }).format(usd);
+  const digits = usd > 0 && usd < 1 ? { minimumSignificantDigits: 2, maximumSignificantDigits: 2 } : {};
+  return new Intl.NumberFormat('en', { style: 'currency', currency: 'USD', ...digits }).format(usd);
 }
 
 /** Today the time, else the day. */

@@ -1,4 +1,5 @@
 import DOMPurify from 'dompurify';
+import { copyButton, copyText } from './copy.js';
 import { reveal } from './format.js';
 import { Lexer, Parser, Renderer, Tokenizer } from 'marked';
 import { element } from './page.js';
@@ -106,25 +107,14 @@ export function renderPlain(text) {
 /** Code with its language and a button that copies it as it is seen. */
 export function codeBlock(text, language) {
   const code = element('code', {}, document.createTextNode(reveal(text)));
-  const words = element('span', { 'aria-live': 'polite' }, 'Copy');
-  const copy = element('button', { type: 'button', class: 'plain', onclick: () => void copyCode() }, words);
-  const copyCode = async () => {
-    words.textContent = (await copied(code)) ? 'Copied' : 'Selected';
-    setTimeout(() => (words.textContent = 'Copy'), 2_000);
-  };
+  const copy = copyButton('Copy', async () => {
+    if (await copyText(code.textContent)) return 'Copied';
+    // Then it is a matter of one key.
+    getSelection()?.selectAllChildren(code);
+    return 'Selected';
+  });
   const head = element('div', { class: 'code-head quiet' }, element('span', {}, reveal(language)), copy);
   return element('div', { class: 'code' }, head, element('pre', { dir: 'ltr', tabindex: '0' }, code));
-}
-
-async function copied(code) {
-  try {
-    await navigator.clipboard.writeText(code.textContent);
-    return true;
-  } catch {
-    // Browsers have no clipboard on plain http, or may refuse it: then it is a matter of one key.
-    getSelection()?.selectAllChildren(code);
-    return false;
-  }
 }
 
 function link(href, content) {

@@ -1,42 +1,56 @@
 import { element, moved, StreamedText } from '../page/page.js';
-import { cost, reveal, tokens } from '../page/format.js';
+import { reveal } from '../page/format.js';
 import { AnswerView } from './answer-view.js';
+import { changes, CHANGING } from './changes.js';
+import { RunFooter } from './run-footer.js';
+import { linkSubAgent, STARTING } from './sub-agents.js';
+import { ThinkingView } from './thinking-view.js';
 import { ToolCard } from './tool-card.js';
 
-const ENDINGS = {
-  completed: 'Done',
-  failed: 'Failed',
-  cancelled: 'Stopped',
-  copied: 'From another conversation',
-};
+const PROGRESS = { queued: 'Queued', running: 'Working', waiting: 'Waiting for you' };
 
 /** Place of an event in its run: the last part of `<run_id>.<attempt>.<seq>`. */
 const seqOf = (id) => Number(id.slice(id.lastIndexOf('.') + 1));
 
-/** One run as it is seen: its events, drawn in order. */
+/** One run as it is seen: its events, drawn in order. What a `reset` takes back is not seen any more. */
 export class RunView {
   #events = [];
   #cards = new Map();
   #blocks = element('div', { class: 'blocks' });
-  #footer = element('p', { class: 'run-footer quiet' });
   #last = null;
+  #status = null;
   #model = '';
 
   /**
-   * @param {(callId: string, decision: string) => Promise<boolean>} [decide]
-   * @param {() => void} [onPaint] text was drawn, some time after its event
+   * @param {object} [options]
+   * @param {string} [options.id] of the run; none: it was copied from another conversation
+   * @param {boolean} [options.isTimed] its events come as they happen
+   * @param {(callId: string, decision: string) => Promise<boolean>} [options.decide] missing: others decide
+   * @param {() => void} [options.onPaint] text was drawn, some time after its event
+   * @param {() => void} [options.showWire]
+   * @param {() => void} [options.retry]
    */
-  constructor(decide = async () => false, onPaint = () => undefined) {
-    this.decide = decide;
-    this.onPaint = onPaint;
+  constructor({ id = '', isTimed = false, decide, onPaint = () => undefined, showWire, retry } = {}) {
+    Object.assign(this, { id, isTimed, decide, onPaint });
     this.over = false;
+    this.footer = new RunFooter({ read: () => this.text, showWire, retry, onUnfold: onPaint });
     this.element = element(
       'article',
       { class: 'run', 'aria-label': 'Answer', 'aria-live': 'polite', 'aria-busy': 'true' },
       this.#blocks,
-      this.#footer,
+      this.footer.element,
     );
-    this.#showProgress('Waiting');
+    this.footer.progress('Waiting');
+  }
+
+  /** The answer as the model wrote it, over all its turns. */
+  get text() {
+    const texts = [''];
+    for (const { type, data } of this.#events) {
+      if (type === 'token') texts[texts.length - 1] += data.text;
+      else if (texts.at(-1) !== '' && type !== 'run') texts.push('');
+    }
+    return texts.filter((text) => text.trim() !== '').join('\n\n');
   }
 
   /** Draws one event. `reset` takes back what came after its place; an event seen before is left out. */
@@ -56,16 +70,28 @@ export class RunView {
     this.#endText();
     this.#blocks.replaceChildren();
     for (const event of kept) this.#draw(event);
-    this.#append('p', 'note quiet', `Repeated from here: ${reveal(reason)}`);
+    this.footer.progress(`Working again on a part: ${reveal(reason)}`);
+  }
+
+  /** It cannot be followed any more. */
+  lose(words) {
+    this.over = true;
+    this.#close();
+    this.footer.lost(words);
+  }
+
+  /** Of a run that is over: what the API says of it, which is more than its last event did. */
+  tell({ created_at, ended_at, ...run }) {
+    this.footer.end({
+      ...run,
+      took: ended_at === null ? undefined : Date.parse(ended_at) - Date.parse(created_at),
+    });
   }
 
   #draw({ type, data }) {
     switch (type) {
       case 'run':
-        this.#model = data.model;
-        return this.#showProgress(
-          { queued: 'Queued', running: 'Working', waiting: 'Waiting for you' }[data.status],
-        );
+        return this.#proceed(data);
       case 'token':
         return this.#write('answer', data.text);
       case 'thinking':
@@ -73,9 +99,9 @@ export class RunView {
       case 'tool_call':
         return this.#card(data);
       case 'approval':
-        return this.#card(data).askFor(data.expires_at, (decision) => this.decide(data.id, decision));
+        return this.#ask(data);
       case 'tool_result':
-        return (this.#cards.get(data.id) ?? this.#card(data)).finish(data);
+        return this.#finish(data);
       case 'error':
         return this.#append(
           'p',
@@ -93,9 +119,10 @@ export class RunView {
   #write(kind, text) {
     if (this.#last?.kind !== kind) {
       this.#endText();
-      const paint = kind === 'answer' ? this.#beginAnswer() : this.#beginThinking();
+      const block = kind === 'answer' ? new AnswerView() : new ThinkingView(this.isTimed);
+      this.#blocks.append(block.element);
       const streamed = new StreamedText((whole, isWhole) => {
-        paint(whole, isWhole);
+        block.paint(whole, isWhole);
         moved();
         if (this.element.isConnected) this.onPaint();
       });
@@ -109,18 +136,26 @@ export class RunView {
     this.#last = null;
   }
 
-  #beginAnswer() {
-    const answer = new AnswerView();
-    this.#blocks.append(answer.element);
-    return (text, isWhole) => answer.paint(text, isWhole);
+  /** A run that has waited and works again has all decisions that it had asked for. */
+  #proceed({ status, model }) {
+    this.#model = model;
+    const before = this.#status;
+    this.#status = status;
+    for (const card of this.#cards.values()) {
+      if (status === 'waiting') card.waitAgain();
+      else if (before === 'waiting') card.goOn();
+    }
+    this.footer.progress(PROGRESS[status] ?? '');
   }
 
-  #beginThinking() {
-    const body = element('div', { class: 'thinking-text', dir: 'auto' });
-    this.#blocks.append(element('details', { class: 'thinking' }, element('summary', {}, 'Thinking'), body));
-    return (text) => {
-      body.textContent = reveal(text);
-    };
+  #ask(call) {
+    const { decide } = this;
+    this.#card(call).askFor(call.expires_at, decide ? (decision) => decide(call.id, decision) : null);
+  }
+
+  #finish(outcome) {
+    const card = this.#cards.get(outcome.id) ?? this.#card(outcome);
+    card.finish(outcome);
   }
 
   /** A card shows one call: another one gets its own, even under an id that was used before. */
@@ -129,6 +164,7 @@ export class RunView {
     if (known?.isOf(call)) return known;
     known?.abandon();
     const card = new ToolCard(call);
+    if (call.name === STARTING && this.id) linkSubAgent(this.id, card);
     this.#cards.set(call.id, card);
     this.#endText();
     this.#blocks.append(card.element);
@@ -140,19 +176,17 @@ export class RunView {
     this.#blocks.append(element(tag, { class: kind, dir: 'auto' }, content));
   }
 
-  #showProgress(words) {
-    this.#footer.replaceChildren(element('span', { class: 'pulse', 'aria-hidden': 'true' }), words ?? '');
-  }
-
-  #end({ status, stop_reason, usage, cost_usd }) {
-    this.over = true;
+  #close() {
     this.#endText();
     for (const card of this.#cards.values()) card.abandon();
     this.element.setAttribute('aria-busy', 'false');
-    const ending = stop_reason === 'max_tokens' ? 'Cut off at the length limit' : ENDINGS[status];
-    const price = typeof cost_usd === 'number' ? cost(cost_usd) : null;
-    this.#footer.textContent = [ending, this.#model, usage && tokens(usage), price]
-      .filter(Boolean)
-      .join(' · ');
+  }
+
+  #end(done) {
+    this.over = true;
+    this.#close();
+    if (this.id && [...this.#cards.values()].some(({ name }) => CHANGING.includes(name)))
+      this.#blocks.append(changes(this.id));
+    this.footer.end({ ...done, id: this.id, model: this.#model });
   }
 }
