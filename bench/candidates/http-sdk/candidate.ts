@@ -1,0 +1,38 @@
+import Anthropic from '@anthropic-ai/sdk';
+import { once } from 'node:events';
+import { createServer, type ServerResponse } from 'node:http';
+import process from 'node:process';
+import { modelRequest } from '../../harness/model-request.ts';
+
+/** What one writes by hand: the SDK's stream, each delta as one event of the response. */
+const anthropic = new Anthropic({ apiKey: 'bench', baseURL: process.env['MODEL_URL'] });
+
+async function relay(content: string, response: ServerResponse): Promise<void> {
+  const gone = new AbortController();
+  response.on('close', () => gone.abort());
+  response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8' });
+  const stream = await anthropic.messages.create(
+    { ...modelRequest(content), stream: true },
+    { signal: gone.signal },
+  );
+  for await (const event of stream) {
+    if (event.type !== 'content_block_delta' || event.delta.type !== 'text_delta') continue;
+    const isTaken = response.write(`event: token\ndata: ${JSON.stringify({ text: event.delta.text })}\n\n`);
+    if (!isTaken) await once(response, 'drain', { signal: gone.signal });
+  }
+  response.end('event: done\ndata: {}\n\n');
+}
+
+const server = createServer((request, response) => {
+  if (request.method === 'GET') {
+    response.end('ready');
+    return;
+  }
+  let body = '';
+  request.setEncoding('utf8');
+  request.on('data', (part: string) => (body += part));
+  request.on('end', () => {
+    relay((JSON.parse(body) as { content: string }).content, response).catch(() => response.destroy());
+  });
+});
+server.listen(Number(process.env['PORT']), '127.0.0.1', 4_096);
