@@ -5,9 +5,12 @@ import { buildIfOld } from './demo/build-if-old.mjs';
 import { DemoServer } from './demo/demo-server.mjs';
 import { Terminal } from './demo/terminal.mjs';
 
-/** `npm run demo`: a server, a question that needs two tools, and every event of the run as it arrives. */
+/**
+ * `npm run demo`: a server, a question that needs two tools, and every event of the run as it arrives. `npm run demo
+ * 'another question'` asks that one.
+ */
 const ROOT = join(import.meta.dirname, '..');
-const QUESTION = 'What time is it in Tokyo, and what is 6*7?';
+const [QUESTION = 'What time is it in Tokyo, and what is 6*7?'] = process.argv.slice(2);
 const DEADLINE_MS = 120_000;
 
 const terminal = new Terminal();
@@ -100,7 +103,7 @@ function answerOf({ parts }) {
 function sayWhatNext() {
   terminal.heading('Next');
   terminal.fact('npm start', 'the server, with a console to talk and watch at http://127.0.0.1:3000');
-  terminal.fact('README.md', 'curl, EventSource, WebSocket, your own tools');
+  terminal.fact('docs', 'docs/try-it.md: cut it, stop it, decide on a call, give it a tool of your own');
   terminal.line();
 }
 

@@ -49,7 +49,8 @@ describe('openapi.json', () => {
       Object.keys(item).map((method) => `${method} ${path.replaceAll(/\{(\w+)\}/g, ':$1')}`),
     );
     // Pages and their files; and what answers for every path that is none.
-    const pages = /^(get \/(console\/:file|api\/docs(\/start\.js|\/:file)?)?|\S+ \{\/\*splat\})$/;
+    const pages =
+      /^(get \/(console\/(\*path|lib\/(:folder\/)?:file)|api\/docs(\/start\.js|\/:file)?)?|\S+ \{\/\*splat\})$/;
     expect(routes.filter((route) => !pages.test(route)).toSorted()).toEqual(paths.toSorted());
   });
 

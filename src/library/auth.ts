@@ -1,4 +1,5 @@
 /** `agentline/auth`: who is asking, and who may. */
+export { Audited, type AuditedOptions } from '../audit/audited.decorator.js';
 export {
   AcceptsTicket,
   type AuthenticatedRequest,

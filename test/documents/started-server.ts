@@ -32,6 +32,20 @@ export class StartedServer {
     return code;
   }
 
+  /** Ctrl-C, once or more: a terminal sends it to all that the command has started. */
+  async interrupt(times: number): Promise<void> {
+    const { pid } = this.child;
+    if (this.child.exitCode !== null || pid === undefined) return;
+    const closed = once(this.child, 'close');
+    const heard = this.output.length;
+    for (let pressed = 1; pressed <= times && this.child.exitCode === null; pressed += 1) {
+      process.kill(-pid, 'SIGINT');
+      const hears = () => this.child.exitCode !== null || this.output.includes('SIGINT', heard);
+      await until('the server to hear Ctrl-C', hears);
+    }
+    await within(30_000, 'npm start to end after Ctrl-C', closed);
+  }
+
   private listensOn(): string | undefined {
     if (this.child.exitCode !== null) throw new Error(`npm start ended: ${this.output}`);
     return /listens on +(\S+)/.exec(this.output)?.[1];

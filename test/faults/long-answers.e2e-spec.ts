@@ -96,3 +96,17 @@ describe('row 40: an answer of one delta of a megabyte, or of 100,000 deltas', (
     }
   });
 });
+
+describe('a long answer that nobody remembers', () => {
+  it('is told whole to who comes after a restart', async () => {
+    const session = await ada.createSession();
+    const run = await ada.post(session, '200 3000');
+    await ada.settled(run.id);
+    await server.crash();
+    await server.restart();
+    const { events } = await ada.read({ session_id: session }, {}, 20_000);
+
+    expect(faultsOf(events)).toEqual([]);
+    expect(hashOf([textOf(events)])).toBe(hashOf(partsOf(200, 3_000)));
+  });
+});

@@ -134,7 +134,7 @@ describe('a cursor', () => {
   it('is honoured where the log has it, and answered with reset everywhere else', async () => {
     const log = {
       has: async (run: string, attempt: number, seq: number) => run === RUN && attempt === 1 && seq <= 5,
-      end: async () => undefined,
+      isDone: async () => false,
     };
     const run = { id: RUN, number: 1 };
     const runs = {
