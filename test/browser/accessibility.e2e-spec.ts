@@ -211,11 +211,11 @@ async function faultsOf(page: Page, theme: string): Promise<string[]> {
   return [...violations, ...(await page.evaluate<string[]>('checks.inspectControls()'))];
 }
 
-/** Goes through all that can have the focus, once around. */
+/** Goes round all that can have the focus, again where a list was drawn anew meanwhile, until all have had it. */
 async function notByTab(page: Page): Promise<string[]> {
   const count = await page.evaluate<number>('checks.noteFocus()');
   // Boxes that scroll are stops too, and after the last there is the browser itself.
-  for (let press = 0; press < 2 * count + 10; press += 1) {
+  for (let press = 0; press < 4 * count + 20; press += 1) {
     await page.keyboard.press('Tab');
     if (press >= count && (await page.evaluate<string[]>('checks.unreached()')).length === 0) break;
   }
