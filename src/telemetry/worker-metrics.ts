@@ -29,12 +29,14 @@ export function gatherMetrics(): void {
   cluster.on('exit', (worker) => offering.delete(worker));
   cluster.on('message', (worker, message: unknown) => {
     if (says(message, 'own metrics offered')) offering.add(worker);
-    if (says(message, 'metrics?')) void answer(worker, offering);
+    // Without an answer the worker says that it has none.
+    if (says(message, 'metrics?')) answer(worker, offering).catch(() => undefined);
   });
 }
 
 async function answer(asking: Worker, offering: Iterable<Worker>): Promise<void> {
-  const told = await Promise.all(Array.from(offering, ownMetricsOf));
+  const connected = [...offering].filter((worker) => worker.isConnected());
+  const told = await Promise.all(connected.map(ownMetricsOf));
   const text = await AggregatorRegistry.aggregate(told).metrics();
   if (asking.isConnected()) asking.send({ agentline: 'metrics', text } satisfies Message);
 }
@@ -83,7 +85,8 @@ export async function metricsOfAll(): Promise<string> {
 }
 
 function send(message: Message): void {
-  process.send?.(message);
+  // A worker outlives its supervisor for as long as its runs need.
+  if (process.connected) process.send?.(message);
 }
 
 function says<W extends Message['agentline']>(

@@ -38,6 +38,7 @@ export class Supervisor {
     cluster.on('exit', (worker, code, signal) => this.mourn(worker, env, signal ?? code));
     const lines = await this.fork(env);
     this.started = true;
+    if (this.ending) return lines;
     await Promise.all(Array.from({ length: this.count - 1 }, () => this.fork(env)));
     return [...lines, ['workers', `${this.count} processes under ${process.pid}`]];
   }
@@ -46,9 +47,13 @@ export class Supervisor {
   private fork(env: { PORT: string }): Promise<ReadyLine[]> {
     const worker = cluster.fork(env);
     const { promise, resolve } = Promise.withResolvers<ReadyLine[]>();
+    // Of a worker that has just died, or could not be made: nobody listening, it would end this process.
+    worker.on('error', (err) => this.log.warn({ err, worker_pid: worker.process.pid }, 'A worker is lost'));
     worker.on('message', (message: unknown) => {
       if (!isReport(message)) return;
       this.readyAt.set(worker, performance.now());
+      // What it was told before it could listen is lost.
+      if (this.ending) tell(worker, { agentline: 'end' });
       resolve(message.lines);
     });
     return promise;
@@ -58,7 +63,7 @@ export class Supervisor {
     if (this.ending || !this.started) {
       // A first worker that cannot start has said why.
       this.failed ||= how !== 0;
-      if (Object.keys(cluster.workers ?? {}).length === 0) process.exit(this.failed ? 1 : 0);
+      if (living().length === 0) process.exit(this.failed ? 1 : 0);
       return;
     }
     const stayedMs = performance.now() - (this.readyAt.get(worker) ?? performance.now());
@@ -75,13 +80,23 @@ export class Supervisor {
       const order: Order = { agentline: this.ending ? 'end now' : 'end' };
       this.ending = true;
       this.log.info(`${signal}: telling ${this.count} workers to ${order.agentline}`);
-      const workers = Object.values(cluster.workers ?? {});
-      for (const worker of workers) worker?.send(order);
+      const workers = living();
+      for (const worker of workers) tell(worker, order);
       if (workers.length === 0) process.exit(0);
     };
     process.on('SIGTERM', end);
     process.on('SIGINT', end);
   }
+}
+
+function living(): Worker[] {
+  return Object.values(cluster.workers ?? {}).flatMap((worker) =>
+    worker?.isDead() === false ? [worker] : [],
+  );
+}
+
+function tell(worker: Worker, order: Order): void {
+  if (worker.isConnected()) worker.send(order);
 }
 
 /** The port when nobody listens on it, any free one for 0. */

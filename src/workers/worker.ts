@@ -53,5 +53,5 @@ export function obeySupervisor(end: (why: string) => void): void {
 
 /** Tells the supervisor that connections are taken, and what a person wants to know. */
 export function tellReady(lines: ReadyLine[]): void {
-  process.send?.({ agentline: 'ready', lines } satisfies Report);
+  if (process.connected) process.send?.({ agentline: 'ready', lines } satisfies Report);
 }

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { Cluster } from '../support/cluster/cluster.js';
 import { numberOf } from '../support/cluster/cluster-node.js';
@@ -72,6 +73,22 @@ describeWith(['sql'], 'several workers on one port', () => {
     expect(await faultsIn(cluster, { targets, viewers })).toEqual([]);
     for (const { events, target } of viewers) expect(textOf(events)).toBe(plannedText(target.content));
   });
+
+  it.each([300, 900, 1_500, 2_200, 3_000])(
+    'end also when they are told %d ms after their start',
+    async (ms) => {
+      const env = { WORKERS: '3', DATABASE_URL: cluster.databaseUrl };
+      const server = await ServerProcess.start({ env, ready: false });
+      await delay(ms);
+      server.kill('SIGTERM');
+      const exit = await within(30_000, 'the server to end', server.exited);
+      await server.stop();
+
+      // Before it listens to signals, a process ends by them.
+      expect([0, 'SIGTERM']).toContain(exit.code ?? exit.signal);
+      expect(server.stderr).toBe('');
+    },
+  );
 
   it('refuse a port that another server has', async () => {
     const { port } = cluster.nodes[0]!.server;
