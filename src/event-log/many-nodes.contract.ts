@@ -48,6 +48,16 @@ export function describeManyNodes(name: string, stage: LogStage): void {
       expect([read.length, read.at(-1)]).toEqual([302, '1.302 done']);
     });
 
+    it('hands nothing to a reader that gave up while the store was read, so that it can come back', async () => {
+      const writer = await stage.bench.log.writer(stage.runId, 1);
+      await writer.append(token('a'));
+      const leave = new AbortController();
+      const reading = stage.bench.other.follow(stage.runId, 0, leave.signal)[Symbol.asyncIterator]().next();
+      leave.abort();
+
+      expect(await reading).toEqual({ done: true, value: undefined });
+    });
+
     it('shows it soon', async () => {
       const follower = stage.bench.other.follow(stage.runId, 0, stage.stop.signal)[Symbol.asyncIterator]();
       const writer = await stage.bench.log.writer(stage.runId, 1);

@@ -158,6 +158,8 @@ export abstract class StoredEventLog extends EventLog {
           await tail.changed(version, waiter, read === 'away' ? awayMs() : undefined);
           continue;
         }
+        // Who has given up meanwhile reads it again, from where it is.
+        if (signal.aborted) return;
         yield pages;
         if (last.entries.at(-1)?.type === 'done') return;
         place = { seq: lastSeq(last), attempt: last.attempt };

@@ -20,6 +20,8 @@ export class StreamBody {
         for (const content of contentsOf(chunk)) hasRoom = response.write(content) && hasRoom;
       return hasRoom;
     }
+    // Node has ended it, as for a peer that sends nothing more: what is written now would break off what waits.
+    if (!socket.writable) return true;
     if (chunks.length > 1) socket.cork();
     for (const chunk of chunks) hasRoom = socket.write(chunk);
     if (chunks.length > 1) socket.uncork();
@@ -48,7 +50,8 @@ export class StreamBody {
     // The connection's comes first, and the response's in the same moment.
     const source = response.writableNeedDrain ? response : (response.socket ?? response);
     await once(source, 'drain', { signal }).catch((error: unknown) => {
-      if (!signal.aborted) throw error;
+      // A peer that is gone says so here first.
+      if (!signal.aborted && !source.destroyed) throw error;
     });
   }
 }

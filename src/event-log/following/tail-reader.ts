@@ -61,7 +61,7 @@ export class TailReader {
       tail.learn({ seq: place.seq, attempt: read.attempt }, read.pages);
       return { ...read, pages: read.pages.filter((page) => page.firstSeq < tail.hiddenFrom) };
     } catch (error) {
-      if (hasCode(error, 'unavailable')) return 'away';
+      if (hasCode(error, 'unavailable') || hasCode(error, 'storage_full')) return 'away';
       throw error;
     }
   }

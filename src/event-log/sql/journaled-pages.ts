@@ -13,7 +13,10 @@ function journalOf(engine: InProcess): PageJournal {
   return journal;
 }
 
-/** Pages behind a journal, where no other process reads them: who reads what is kept there finds it made pages of. */
+/**
+ * Pages behind a journal, where no other process reads them. What is kept there is told from memory, so that a full
+ * disk stops no reader of it; where more is asked for, pages are made of it first.
+ */
 export class JournaledPages implements LogStore {
   private readonly journal: PageJournal;
 
@@ -55,18 +58,26 @@ export class JournaledPages implements LogStore {
   }
 
   async recent(runId: string, size: number): Promise<LogPage[]> {
+    await this.journal.open();
+    const kept = this.journal.recent(runId, size);
+    if (kept !== undefined) return kept;
     await this.journal.settleRuns([runId]);
     return this.pages.recent(runId, size);
   }
 
   async ends(runIds: readonly string[]): Promise<ReadonlyMap<string, LogPlace>> {
-    await this.journal.settleRuns(runIds);
-    return this.pages.ends(runIds);
+    await this.journal.open();
+    // In this order: what becomes pages in between is in both.
+    const kept = runIds.map((runId) => [runId, this.journal.end(runId)] as const);
+    const ends = new Map(await this.pages.ends(runIds));
+    for (const [runId, end] of kept)
+      if (end !== undefined && end.seq > (ends.get(runId)?.seq ?? 0)) ends.set(runId, end);
+    return ends;
   }
 
   async has(runId: string, attempt: number, seq: number): Promise<boolean> {
-    await this.journal.settleRuns([runId]);
-    return this.pages.has(runId, attempt, seq);
+    await this.journal.open();
+    return this.journal.has(runId, attempt, seq) ?? this.pages.has(runId, attempt, seq);
   }
 
   async remove(runId: string): Promise<void> {

@@ -94,6 +94,23 @@ export class PageJournal {
     return last && { attempt: last.attempt, seq: last.lastSeq, type: lastType(last) };
   }
 
+  /** Whether the run has this event, where that is kept here; undefined: its pages tell. */
+  has(runId: string, attempt: number, seq: number): boolean | undefined {
+    const texts = this.kept.get(runId) ?? [];
+    const at = texts.find(({ firstSeq, lastSeq }) => firstSeq <= seq && seq <= lastSeq);
+    return at && at.attempt === attempt;
+  }
+
+  /** The newest pages of a run up to `size` characters, where so many are kept here. */
+  recent(runId: string, size: number): LogPage[] | undefined {
+    const texts = this.kept.get(runId) ?? [];
+    let taken = 0;
+    let from = texts.length;
+    while (from > 0 && taken < size) taken += texts[(from -= 1)]?.events.length ?? 0;
+    const isAll = texts[from]?.firstSeq === 1;
+    return taken >= size || isAll ? texts.slice(from).map(toPageOf) : undefined;
+  }
+
   /** What follows a place of a run, where all of that is kept here, the event at the place too; else undefined. */
   after(runId: string, { seq, attempt }: LogPlace): Continuation | undefined {
     const texts = this.kept.get(runId) ?? [];

@@ -1,3 +1,4 @@
+import { hasCode } from '../../errors/app-error.js';
 import type { Database } from '../../database/database.js';
 import { StoredEventLog, type StoredLogOptions } from '../stored-event-log.js';
 import { EndedRunRepository } from './ended-run.repository.js';
@@ -60,7 +61,10 @@ export class SqlEventLog extends StoredEventLog {
     this.sweep?.stop();
     this.stopListening();
     await super.close();
-    await this.journal?.settle();
+    await this.journal?.settle().catch((error: unknown) => {
+      // Without space its rows stay as they are, for the next start.
+      if (!hasCode(error, 'storage_full')) throw error;
+    });
   }
 
   protected override announce(runId: string): void {
