@@ -44,7 +44,7 @@ describe('the messages of a conversation', () => {
   it('are copied up to the one before a message, to begin again with it', () => {
     expect(placeBefore(CONVERSATION, 'e')).toBe('d');
     expect(placeBefore(CONVERSATION, 'a')).toBe(null);
-    expect(placeBefore(CONVERSATION, undefined)).toBe(null);
+    expect(() => placeBefore(CONVERSATION, undefined)).toThrow('not there');
   });
 
   it('name what the user said that is no text', () => {

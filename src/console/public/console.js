@@ -1,6 +1,6 @@
 import { Account } from './account/account.js';
 import { Keys } from './account/keys.js';
-import { currentUser, markSignedIn, SignIn } from './account/sign-in.js';
+import { currentUser, markSignedIn, onOtherSignIn, SignIn } from './account/sign-in.js';
 import { ThemeChoice } from './account/theme-choice.js';
 import { Composer } from './conversation/composer.js';
 import { Conversation } from './conversation/conversation.js';
@@ -118,8 +118,11 @@ async function openAddress() {
   composer.focus();
 }
 
+let userId = null;
+
 async function enter(user) {
-  markSignedIn(true);
+  userId = user.id;
+  markSignedIn(user.id);
   signIn.hide();
   app.hidden = false;
   account.signedIn(user);
@@ -128,7 +131,7 @@ async function enter(user) {
 }
 
 function leave() {
-  markSignedIn(false);
+  markSignedIn(null);
   closeAll();
   drawer.close();
   app.hidden = true;
@@ -141,6 +144,7 @@ async function signOut() {
   await call('POST', '/api/auth/logout');
   // The next user's page must not ask for a session of this one.
   history.replaceState(null, '', '/');
+  for (const form of ['composer', 'share-form']) byId(form).reset();
   leave();
 }
 
@@ -192,6 +196,12 @@ byId('skip').addEventListener('click', (event) => {
   // The address names a session, and goes on to do so.
   event.preventDefault();
   byId(byId('composer').hidden ? 'transcript' : 'message').focus();
+});
+// All pages of a browser have the same cookie.
+onOtherSignIn((other) => {
+  if (app.hidden || other === userId) return;
+  if (other === null) leave();
+  else location.reload();
 });
 addEventListener('hashchange', () => {
   if (!app.hidden) void openAddress();

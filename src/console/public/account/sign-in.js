@@ -5,10 +5,20 @@ import { byId } from '../page/page.js';
 /** In `localStorage` while this browser is signed in. */
 const MARK = 'agentline-signed-in';
 
-/** Remembers in this browser whether somebody is signed in. */
-export function markSignedIn(isSignedIn) {
-  if (isSignedIn) localStorage.setItem(MARK, 'true');
-  else localStorage.removeItem(MARK);
+/** On the way to an identity provider nobody knows yet who comes back. */
+const SOMEBODY = 'true';
+
+/** Remembers in this browser who is signed in; null: nobody. */
+export function markSignedIn(userId) {
+  if (userId === null) localStorage.removeItem(MARK);
+  else localStorage.setItem(MARK, userId);
+}
+
+/** @param {(userId: string | null) => void} listener told when another page of this browser is left, or entered by somebody */
+export function onOtherSignIn(listener) {
+  addEventListener('storage', ({ key, newValue }) => {
+    if (key === MARK && newValue !== SOMEBODY) listener(newValue);
+  });
 }
 
 /**
@@ -37,7 +47,7 @@ export class SignIn {
   /** @param {(user: object) => void} onSignedIn */
   constructor(onSignedIn) {
     // The browser comes back without a word to this page; whether it is signed in has to be asked.
-    byId('sso').addEventListener('click', () => markSignedIn(true));
+    byId('sso').addEventListener('click', () => markSignedIn(SOMEBODY));
     addEventListener('hashchange', () => this.#lead());
     this.#form.addEventListener('submit', (event) => {
       event.preventDefault();

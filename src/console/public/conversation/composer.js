@@ -15,6 +15,7 @@ export class Composer {
   #stop = byId('stop');
   #notice = byId('notice');
   #sending = false;
+  #running = false;
 
   /**
    * @param {object} actions
@@ -44,7 +45,12 @@ export class Composer {
 
   /** Whether there is something to stop. */
   setBusy(busy) {
-    this.busy = busy || this.#sending;
+    this.#running = busy;
+    this.#showBusy();
+  }
+
+  #showBusy() {
+    this.busy = this.#running || this.#sending;
     if (!this.busy && document.activeElement === this.#stop) this.#field.focus();
     this.#stop.hidden = !this.busy;
     this.#stop.disabled = false;
@@ -70,6 +76,7 @@ export class Composer {
     const sent = await this.#attempt(() => this.onSend(text));
     this.#sending = false;
     this.#send.disabled = false;
+    this.#showBusy();
     if (sent && this.#field.value === text) this.#field.value = '';
   }
 

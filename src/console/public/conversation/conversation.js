@@ -20,11 +20,15 @@ const tellPages = pages.postMessage.bind(pages);
  */
 export class Conversation {
   #session = null;
+  /** The session that is being read, and not shown yet. */
+  #opening = null;
   #turns = [];
   #follower = null;
   #replays = [];
   #wish = null;
   #stopWanted = false;
+  /** How often another session was chosen: what was begun before is not shown any more. */
+  #cleared = 0;
   #wire = new WireView();
   #totals = byId('totals');
 
@@ -55,6 +59,8 @@ export class Conversation {
     this.#follower = null;
     this.#replays = [];
     this.#session = null;
+    this.#opening = null;
+    this.#cleared += 1;
     this.#turns = [];
     this.#stopWanted = false;
     this.place.replaceChildren();
@@ -68,16 +74,19 @@ export class Conversation {
   /** Shows a session with everything that was said; a run that is open goes on being shown. */
   async open(sessionId) {
     this.clear();
-    this.#session = { id: sessionId, title: null };
+    const opening = { id: sessionId, title: null };
+    this.#session = opening;
+    this.#opening = opening;
     const [session, messages, runs] = await Promise.all([
       client.session(sessionId),
       client.messages(sessionId),
       client.runs(sessionId),
     ]).catch((error) => {
-      if (this.sessionId === sessionId) this.clear();
+      if (this.#opening === opening) this.clear();
       throw error;
     });
-    if (this.sessionId !== sessionId) return;
+    if (this.#opening !== opening) return;
+    this.#opening = null;
     this.#session = session;
     this.listener.onSession(session);
     if (session.parent_run_id) void this.#linkParent(session);
@@ -93,10 +102,11 @@ export class Conversation {
   async refresh() {
     const sessionId = this.sessionId;
     const last = this.#turns.at(-1);
-    if (sessionId === null || (last && !last.view.over)) return;
+    if (sessionId === null || this.#opening || (last && !last.view.over)) return;
     const runs = await client.runs(sessionId);
     const isNewer = runs.some((run) => !last || run.id > last.run.id);
-    if (isNewer && this.sessionId === sessionId && this.#turns.at(-1) === last) await this.open(sessionId);
+    const isSame = this.sessionId === sessionId && !this.#opening && this.#turns.at(-1) === last;
+    if (isNewer && isSame) await this.open(sessionId);
   }
 
   /**
@@ -116,12 +126,12 @@ export class Conversation {
 
   /** @param {string | object[]} content @param {string} text that stands for it */
   async #start(content, text) {
-    this.#wish = this.#wish?.text === text ? this.#wish : { text, key: newKey() };
     this.#stopWanted = false;
     this.listener.onBusy(true);
     try {
-      this.#session ??= await this.#begin(text);
-      const session = this.#session;
+      const session = this.#session ?? (await this.#begin(text));
+      if (this.#wish?.text !== text || this.#wish.sessionId !== session.id)
+        this.#wish = { text, sessionId: session.id, key: newKey() };
       const request = { session_id: session.id, content };
       const started = await client.start(request, { idempotencyKey: this.#wish.key });
       this.#wish = null;
@@ -139,8 +149,12 @@ export class Conversation {
     const title = Array.from(text.trim().split('\n')[0] ?? '')
       .slice(0, TITLE_LENGTH)
       .join('');
+    const cleared = this.#cleared;
     const session = await client.createSession({ title });
-    this.listener.onSession(session);
+    if (cleared === this.#cleared) {
+      this.#session = session;
+      this.listener.onSession(session);
+    }
     return session;
   }
 

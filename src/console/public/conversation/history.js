@@ -30,9 +30,11 @@ export function userText(messages = []) {
  * @param {object[]} messages of the session, in order
  * @param {string | undefined} messageId
  * @returns {string | null} the message before it; null: there is none
+ * @throws when the message is not among them
  */
 export function placeBefore(messages, messageId) {
   const index = messages.findIndex(({ id }) => id === messageId);
+  if (index === -1) throw new Error('The message is not there any more.');
   return messages[index - 1]?.id ?? null;
 }
 

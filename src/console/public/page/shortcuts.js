@@ -73,7 +73,7 @@ export class Shortcuts {
 
   #press(event) {
     // While an input method composes, keys belong to it; in a dialog Escape closes the dialog.
-    if (event.isComposing || event.defaultPrevented || isCovered()) return;
+    if (event.isComposing || event.defaultPrevented || isCovered() || byId('app').hidden) return;
     const found = KEYS.find(({ fits }) => fits(event));
     const does = found?.does ?? (this.#asksForHelp(event) ? 'help' : undefined);
     if (does === undefined) return;

@@ -34,7 +34,8 @@ export class Decision {
       this.#left,
     );
     this.#tick();
-    this.#timer = setInterval(() => this.#tick(), 1_000);
+    // What it stands in may have been taken away as a whole.
+    this.#timer = setInterval(() => (this.element.isConnected ? this.#tick() : this.remove()), 1_000);
   }
 
   remove() {

@@ -10,8 +10,8 @@ export class Sharing {
   #session = null;
   #user = null;
   #people = new People();
-  /** `tenant`, or ids of users. */
-  #audience = [];
+  /** `tenant`, or ids of users; null while it is not known. */
+  #audience = null;
   #button = byId('open-share');
   #dialog = byId('share-dialog');
   #error = byId('share-error');
@@ -47,7 +47,7 @@ export class Sharing {
     const isNew = session?.id !== this.#session?.id;
     this.#session = session;
     if (!isNew) return;
-    this.#audience = [];
+    this.#audience = null;
     this.#draw();
     if (session) void this.#refresh().catch(this.onError);
   }
@@ -75,6 +75,7 @@ export class Sharing {
     const added = await attempt(this.#error, async () => {
       const id = this.#people.idOf(named);
       if (id === this.#user.id) throw new Error('It is yours: you see it anyway.');
+      if (this.#audience === null) await this.#refresh();
       await this.#put([...new Set([...this.#audience, id])]);
     });
     if (added) field.value = '';
@@ -102,7 +103,7 @@ export class Sharing {
 
   #draw() {
     const isAll = this.#audience === 'tenant';
-    const ids = isAll ? [] : this.#audience;
+    const ids = isAll ? [] : (this.#audience ?? []);
     this.#everybody.checked = isAll;
     byId('share-people').hidden = isAll;
     byId('share-list').replaceChildren(...ids.map((id) => this.#item(id)));
