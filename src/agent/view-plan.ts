@@ -42,28 +42,31 @@ export type View = 'over' | { plan: ViewPlan; batches(signal: AbortSignal): Asyn
 /** Bytes up to which the frames of several pages are joined; what is more is written page by page, without a copy. */
 const JOINED = 16_384;
 
+/** What is written at once; a text in UTF-8. */
+export type Frames = Buffer | string;
+
 /**
- * Pages as bytes of one transport, each made once for all viewers. Many small ones are joined, once for those who are
- * at the same place and ask one after the other; large ones are not, since copies for viewers who read at different
+ * Pages as one transport writes them, each made once for all viewers. Many small ones are joined, once for those who
+ * are at the same place and ask one after the other; large ones are not, since copies for viewers who read at different
  * places would be garbage of the size of all that they are sent.
  */
-export class SharedFrames {
-  private readonly made = new WeakMap<LogPage, Buffer>();
-  private joined: { parts: readonly Buffer[]; whole: readonly [Buffer] } | undefined;
+export class SharedFrames<F extends Frames> {
+  private readonly made = new WeakMap<LogPage, F>();
+  private joined: { parts: readonly Frames[]; whole: readonly [Buffer] } | undefined;
 
-  constructor(private readonly make: (page: LogPage) => Buffer) {}
+  constructor(private readonly make: (page: LogPage) => F) {}
 
   /** To be written in this order. */
-  of(pages: readonly LogPage[]): readonly Buffer[] {
+  of(pages: readonly LogPage[]): readonly (F | Buffer)[] {
     const parts = pages.map((page) => this.ofPage(page));
-    if (parts.length < 2 || sizeOf(parts) > JOINED) return parts;
+    if (parts.length < 2 || !areSmall(parts)) return parts;
     if (this.joined === undefined || !isSame(this.joined.parts, parts)) {
       this.joined = { parts, whole: [Buffer.concat(parts)] };
     }
     return this.joined.whole;
   }
 
-  ofPage(page: LogPage): Buffer {
+  ofPage(page: LogPage): F {
     let frames = this.made.get(page);
     if (frames === undefined) {
       frames = this.make(page);
@@ -73,10 +76,11 @@ export class SharedFrames {
   }
 }
 
-function sizeOf(parts: readonly Buffer[]): number {
-  return parts.reduce((sum, { length }) => sum + length, 0);
+function areSmall(parts: readonly Frames[]): parts is readonly Buffer[] {
+  const size = parts.reduce((sum, { length }) => sum + length, 0);
+  return size <= JOINED && parts.every((part) => typeof part !== 'string');
 }
 
-function isSame(some: readonly Buffer[], others: readonly Buffer[]): boolean {
+function isSame(some: readonly Frames[], others: readonly Frames[]): boolean {
   return some.length === others.length && some.every((part, index) => part === others[index]);
 }

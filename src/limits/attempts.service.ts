@@ -1,5 +1,5 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
-import { AppError } from '../errors/app-error.js';
+import { AppError, hasCode } from '../errors/app-error.js';
 import { networkOf } from '../telemetry/client-address.js';
 import { LimitRepository } from './limit.repository.js';
 import { limitsConfig, type LimitsConfig } from './limits.config.js';
@@ -28,7 +28,7 @@ interface Trier {
 export class Attempts {
   private readonly logger = new Logger(Attempts.name);
   /** What is being tried now, by what it is counted for. */
-  private readonly underWay = new Map<string, Set<Promise<unknown>>>();
+  private readonly underWay = new Map<string, Set<Promise<void>>>();
 
   constructor(
     private readonly counters: LimitRepository,
@@ -54,16 +54,35 @@ export class Attempts {
       scopes.set(`failures:account:${name}`, signInFailures.account * ANYWHERE);
     }
     const counted: string[] = [];
+    const { promise: decided, resolve: settle } = Promise.withResolvers<void>();
+    try {
+      await this.countAll(scopes, (scope) => {
+        counted.push(scope);
+        this.begin(scope, decided);
+      });
+      return await this.decide(counted, pair, work);
+    } finally {
+      for (const scope of counted) this.end(scope, decided);
+      settle();
+    }
+  }
+
+  /** All of them in the same order, so that of those who wait for each other one always goes on. */
+  private async countAll(
+    scopes: ReadonlyMap<string, number>,
+    onCounted: (scope: string) => void,
+  ): Promise<void> {
+    const counted: string[] = [];
     try {
       for (const [scope, limit] of scopes) {
         await this.countAfterOthers(scope, limit);
         counted.push(scope);
+        onCounted(scope);
       }
     } catch (error) {
       await this.uncount(counted);
       throw error;
     }
-    return this.remember(counted, this.decide(counted, pair, work));
   }
 
   /** @param pair which of what was counted a success clears. */
@@ -96,13 +115,16 @@ export class Attempts {
 
   /** Where the count is full of tries that are not decided yet, these come first: they may be right. */
   private async countAfterOthers(scope: string, limit: number): Promise<void> {
-    try {
-      await this.count(scope, limit);
-    } catch (error) {
-      const others = this.underWay.get(scope);
-      if (others === undefined) throw error;
-      await Promise.allSettled(others);
-      await this.count(scope, limit);
+    for (;;) {
+      const before = [...(this.underWay.get(scope) ?? [])];
+      try {
+        return await this.count(scope, limit);
+      } catch (error) {
+        // Those that were decided while it was counted may have been right as well.
+        const others = [...before, ...(this.underWay.get(scope) ?? [])];
+        if (!hasCode(error, 'too_many_requests') || others.length === 0) throw error;
+        await Promise.all(others);
+      }
     }
   }
 
@@ -115,20 +137,15 @@ export class Attempts {
     });
   }
 
-  private async remember<T>(scopes: readonly string[], trying: Promise<T>): Promise<T> {
-    for (const scope of scopes) {
-      const all = this.underWay.get(scope) ?? new Set();
-      this.underWay.set(scope, all.add(trying));
-    }
-    try {
-      return await trying;
-    } finally {
-      for (const scope of scopes) {
-        const all = this.underWay.get(scope);
-        all?.delete(trying);
-        if (all?.size === 0) this.underWay.delete(scope);
-      }
-    }
+  private begin(scope: string, decided: Promise<void>): void {
+    const all = this.underWay.get(scope) ?? new Set();
+    this.underWay.set(scope, all.add(decided));
+  }
+
+  private end(scope: string, decided: Promise<void>): void {
+    const all = this.underWay.get(scope);
+    all?.delete(decided);
+    if (all?.size === 0) this.underWay.delete(scope);
   }
 }
 

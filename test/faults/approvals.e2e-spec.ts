@@ -24,7 +24,7 @@ const file = join(folder, 'effects');
 beforeAll(async () => {
   upstream = await FakeUpstream.start(answer);
   server = await ServerProcess.start({
-    command: [process.execPath, '--max-semi-space-size=16', 'test/support/faults/tool-server.mjs'],
+    command: [process.execPath, '--max-semi-space-size=32', 'test/support/faults/tool-server.mjs'],
     env: { ...upstreamEnv(upstream.url), EFFECTS_FILE: file, LEASE_MS: '1000' },
   });
   ada = await Api.as(server.url, 'ada');

@@ -29,7 +29,7 @@ beforeAll(async () => {
   server = await ServerProcess.start({
     command: [
       process.execPath,
-      '--max-semi-space-size=16',
+      '--max-semi-space-size=32',
       '--initial-old-space-size=128',
       'test/support/faults/tool-server.mjs',
     ],

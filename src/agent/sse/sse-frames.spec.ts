@@ -90,7 +90,7 @@ describe('a page as server-sent events', () => {
     ['half a surrogate pair, first and second', '\ud83d|\ude00'],
     ['a comment and a retry', ': hb\nretry: 1\n'],
   ])('carries text of %s as data of one event', (_name, text) => {
-    const bytes = ssePage(pageOf([text, 'next']));
+    const bytes = Buffer.from(ssePage(pageOf([text, 'next'])));
 
     const { events, errors } = parsed(bytes);
 
@@ -110,7 +110,7 @@ describe('a page as server-sent events', () => {
     const sizes = array(integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 8 });
     assert(
       property(texts, sizes, (said, cuts) => {
-        const { events, errors } = parsed(ssePage(pageOf(said)), cuts);
+        const { events, errors } = parsed(Buffer.from(ssePage(pageOf(said))), cuts);
         expect(errors).toEqual([]);
         expect(events).toEqual(
           said.map((text, index) => ({
@@ -125,7 +125,7 @@ describe('a page as server-sent events', () => {
   });
 
   it('keeps what a cut block would have said for the next connection: its id comes with its end only', () => {
-    const bytes = ssePage(pageOf(['a', 'b']));
+    const bytes = Buffer.from(ssePage(pageOf(['a', 'b'])));
     const second = bytes.indexOf('\n\n') + 2;
     for (let cut = second; cut < bytes.length; cut += 1) {
       expect(parsed(bytes.subarray(0, cut)).events.map(({ id }) => id)).toEqual([`${runId}.1.1`]);
@@ -135,7 +135,7 @@ describe('a page as server-sent events', () => {
 
 describe('the reset of one viewer', () => {
   it('is a block without an id, so the viewer keeps the cursor that it has', () => {
-    const bytes = contentOf(sseReset({ reset: { after: null, reason: 'cursor_not_found' } }));
+    const bytes = Buffer.from(contentOf(sseReset({ reset: { after: null, reason: 'cursor_not_found' } })));
     expect(bytes.toString()).toBe('event: reset\ndata: {"after":null,"reason":"cursor_not_found"}\n\n');
     expect(parsed(bytes).events).toEqual([
       { event: 'reset', id: undefined, data: '{"after":null,"reason":"cursor_not_found"}' },

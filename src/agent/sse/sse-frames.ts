@@ -1,6 +1,12 @@
 import { formatEventId } from '../../event-log/event-id.js';
 import type { LogPage } from '../../event-log/event-log.js';
-import { SharedFrames, type ViewerReset } from '../view-plan.js';
+import { type Frames, SharedFrames, type ViewerReset } from '../view-plan.js';
+
+/**
+ * Larger chunks stay texts: bytes outside of the heap are given back by full collections alone, so a fast model would
+ * leave tens of megabytes of them, and encoding is the least that a large one costs.
+ */
+const SHARED_BYTES = 4_096;
 
 /**
  * Pages as chunks of a chunked body (RFC 9112 §7.1): server-sent events (WHATWG HTML §9.2) between a chunk's length
@@ -9,40 +15,40 @@ import { SharedFrames, type ViewerReset } from '../view-plan.js';
  */
 const chunks = new SharedFrames((page) => chunkOf(format(page)));
 
-export function sseChunks(pages: readonly LogPage[]): readonly Buffer[] {
+export function sseChunks(pages: readonly LogPage[]): readonly Frames[] {
   return chunks.of(pages);
 }
 
 /** A page as server-sent events alone. */
-export function ssePage(page: LogPage): Buffer {
+export function ssePage(page: LogPage): Frames {
   return contentOf(chunks.ofPage(page));
 }
 
 /** Told to one viewer alone: no event of the log, so without id. */
-export function sseReset({ reset }: ViewerReset): Buffer {
+export function sseReset({ reset }: ViewerReset): Frames {
   return chunkOf(`event: reset\ndata: ${JSON.stringify(reset)}\n\n`);
 }
 
 /** Nothing is no chunk: one of length 0 would end the body. */
-export function chunkOf(content: string): Buffer {
-  if (content === '') return Buffer.alloc(0);
+export function chunkOf(content: string): Frames {
+  if (content === '') return '';
   const length = Buffer.byteLength(content);
-  const head = `${length.toString(16)}\r\n`;
-  // In one piece: what is only copied further would be garbage of the size of all that is sent.
-  const chunk = Buffer.allocUnsafe(head.length + length + 2);
-  chunk.write(head, 'latin1');
-  chunk.write(content, head.length);
-  chunk.write('\r\n', head.length + length, 'latin1');
-  return chunk;
+  const chunk = `${length.toString(16)}\r\n${content}\r\n`;
+  return length > SHARED_BYTES ? chunk : Buffer.from(chunk);
 }
 
 /** What one chunk holds. */
-export function contentOf(chunk: Buffer): Buffer {
-  return chunk.subarray(chunk.indexOf('\n') + 1, -2);
+export function contentOf<F extends Frames>(chunk: F): F {
+  return (
+    typeof chunk === 'string'
+      ? chunk.slice(chunk.indexOf('\n') + 1, -2)
+      : chunk.subarray(chunk.indexOf('\n') + 1, -2)
+  ) as F;
 }
 
 /** What chunks hold that follow each other. */
-export function contentsOf(bytes: Buffer): Buffer[] {
+export function contentsOf(bytes: Frames): Frames[] {
+  if (typeof bytes === 'string') return bytes === '' ? [] : [contentOf(bytes)];
   const found: Buffer[] = [];
   for (let at = 0; at < bytes.length;) {
     const begin = bytes.indexOf('\n', at) + 1;

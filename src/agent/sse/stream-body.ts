@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
+import type { Frames } from '../view-plan.js';
 import { contentsOf } from './sse-frames.js';
 
 /**
@@ -11,7 +12,7 @@ export class StreamBody {
   constructor(private readonly response: ServerResponse) {}
 
   /** @returns whether there is room for more. */
-  write(...chunks: readonly Buffer[]): boolean {
+  write(...chunks: readonly Frames[]): boolean {
     const { response } = this;
     const { socket } = response;
     let hasRoom = true;

@@ -4,7 +4,12 @@ import { ServerProcess } from '../server-process.js';
 import { until } from '../until.js';
 
 /** As in `npm run start:prod`, with a collector that can be called. */
-const FLAGS = ['--max-semi-space-size=16', '--initial-old-space-size=128', '--expose-gc'];
+const FLAGS = [
+  '--max-semi-space-size=32',
+  '--initial-old-space-size=128',
+  '--heap-growing-percent=30',
+  '--expose-gc',
+];
 const READINGS = 3;
 const BETWEEN_READINGS_MS = 200;
 const METRICS_TOKEN = 'a-token-for-the-checker';
