@@ -89,7 +89,7 @@ if (hasChromium()) {
       expect(await me(key)).toBe(200);
       await page.keyboard.press('Escape');
       await dialog.waitFor({ state: 'hidden' });
-      await dialog.locator('code', { hasText: key }).waitFor({ state: 'detached' });
+      await page.locator('dialog code', { hasText: key }).waitFor({ state: 'detached' });
       expect(await page.content()).not.toContain(key);
       await openKeys();
       await dialog.getByText('build server').waitFor();
@@ -128,6 +128,8 @@ if (hasChromium()) {
       await account().getByText('Changed. Every other login has ended.').waitFor();
       await page.keyboard.press('Escape');
       await account().waitFor({ state: 'hidden' });
+      // The dialog forgets a moment after it is hidden.
+      await page.locator('dialog [type=password]').first().waitFor({ state: 'detached' });
       expect(await page.locator('[type=password]').count()).toBe(1);
       expect(
         (await signIn(app.url, TEST_ENV.ADMIN_EMAIL, 'a password that nobody guesses')).length,
