@@ -41,7 +41,7 @@ onEachLog('a server that is killed while it works', (log) => {
     const rounds = await inRounds(
       'row1',
       () => [{ words: 60, paceMs: 12 }],
-      async (viewers) => {
+      () => async (viewers) => {
         await until('all to see tokens', () => viewers.every(({ list }) => list.length > 5), 20_000);
         await delay(random.between(0, 300));
       },
@@ -51,7 +51,7 @@ onEachLog('a server that is killed while it works', (log) => {
   });
 
   it('row 2: inside a tool: what is idempotent runs again, of any other the outcome is unknown', async () => {
-    const rounds = await inRounds('row2', row2, insideTools());
+    const rounds = await inRounds('row2', row2, () => insideTools());
     for (const { events, target } of viewersOf(rounds)) {
       const { name, is_error, result } = resultOf(events);
       const times = cluster.effects.of(toolCallId(target.content, 0)).length;
@@ -66,7 +66,11 @@ onEachLog('a server that is killed while it works', (log) => {
       { words: 3, tool: 'take_effect' },
       { words: 40, paceMs: 10 },
     ];
-    const rounds = await inRounds('row34', () => plan, insideTools(true));
+    const rounds = await inRounds(
+      'row34',
+      () => plan,
+      () => insideTools(true),
+    );
     const found = { unknown: 0, stored: 0, further: 0 };
     for (const { events, target } of viewersOf(rounds)) {
       const { is_error, result } = resultOf(events);
@@ -83,21 +87,22 @@ onEachLog('a server that is killed while it works', (log) => {
     );
   });
 
-  /** Begins runs on one server after the other, and kills it when `when` is over. */
+  /** Begins runs on one server after the other, and kills it when what `prepare` gave before they began is over. */
   async function inRounds(
     name: string,
     plan: (n: number) => Turn[],
-    when: (viewers: Viewer[]) => Promise<void>,
+    prepare: () => (viewers: Viewer[]) => Promise<void>,
   ): Promise<Round[]> {
     const rounds: Round[] = [];
     for (let round = 0; round < ROUNDS; round += 1) {
       const node = cluster.nodes[round % cluster.nodes.length]!;
+      const toKill = prepare();
       const begun = Array.from({ length: RUNS }, async (_, n) => {
         const target = await cluster.begin(asking(`${name}-${round}-${n}`, plan(n)), node.index);
         return cluster.watch(target, node.index + 1 + (n % 2), { transport: n % 3 === 0 ? 'ws' : 'sse' });
       });
       const viewers = await Promise.all(begun);
-      await when(viewers);
+      await toKill(viewers);
       const killedAt = performance.now();
       await node.kill();
       cluster.effects.onEach(() => undefined);
@@ -109,9 +114,9 @@ onEachLog('a server that is killed while it works', (log) => {
 
   /** All tools of a round are at work; when they are to end, each does so a little before the kill or after it. */
   function insideTools(end = false): (viewers: Viewer[]) => Promise<void> {
+    const held = Promise.withResolvers<void>();
+    cluster.effects.onEach(() => held.promise.then(() => delay(random.between(0, 2 * KILL_AFTER_MS))));
     return async (viewers) => {
-      const held = Promise.withResolvers<void>();
-      cluster.effects.onEach(() => held.promise.then(() => delay(random.between(0, 2 * KILL_AFTER_MS))));
       const runs = new Set(viewers.map(({ target }) => target.runId));
       const atWork = () =>
         new Set(cluster.effects.list.map(({ runId }) => runId).filter((id) => runs.has(id))).size;
