@@ -88,17 +88,19 @@ export class AgentService {
    * throw it when it is not shown any more.
    */
   async follow(owner: Owner, request: FollowRequest): Promise<View> {
-    const session = await this.sessions.see(owner, request.sessionId);
-    const find = async (runId: string) => {
-      const run = isId('run', runId) ? await this.records.find(session, runId) : undefined;
-      return run?.sessionId === session.id ? run : undefined;
-    };
-    const wanted = request.runId === undefined ? undefined : await find(request.runId);
+    const find = (runId: string) => (isId('run', runId) ? this.records.find(owner, runId) : undefined);
+    // Side by side: each is a round trip of its own, and thousands may come back at once.
+    const [session, named] = await Promise.all([
+      this.sessions.see(owner, request.sessionId),
+      request.runId === undefined ? undefined : find(request.runId),
+    ]);
+    const ofSession = (run: Run | undefined) => (run?.sessionId === session.id ? run : undefined);
+    const wanted = ofSession(named);
     if (request.runId !== undefined && wanted === undefined) {
       throw new AppError('not_found', 'There is no such run.');
     }
     const planner = new ViewPlanner(this.log, {
-      find,
+      find: async (runId) => ofSession(await find(runId)),
       latest: () => this.records.findLatest(session, session.id),
       firstOpen: () => this.records.findNext(session, session.id, 0, 'open'),
     });

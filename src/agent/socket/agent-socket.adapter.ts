@@ -28,7 +28,7 @@ const LIMITS = {
   WebSocket: AgentSocket,
 };
 const RETRY_AFTER_S = 5;
-const HANDSHAKES = 64;
+const HANDSHAKES = 512;
 /** Milliseconds that sockets have for their part of the closing handshake at shutdown. */
 const CLOSE_WAIT_MS = 1_000;
 
@@ -47,7 +47,7 @@ export class AgentSocketAdapter extends WsAdapter {
   private readonly metrics: Metrics;
   private readonly limits: Limits;
   private readonly audit: SocketAudit;
-  /** A few at a time: thousands who come back at once must not keep the database from those who write. */
+  /** Some hundreds at a time: thousands who come back at once must not keep the database from those who write. */
   private readonly handshakes = new PQueue({ concurrency: HANDSHAKES });
 
   constructor(app: INestApplication) {

@@ -6,7 +6,7 @@ import { StreamBody } from './stream-body.js';
 
 /** Silent in every known client: a comment line without the blank line that would end a block. */
 const HEARTBEAT = chunkOf(': hb\n');
-const RETRY_MS = { least: 1_000, most: 2_000 };
+const RETRY_MS = { least: 1_000, most: 1_500 };
 
 /** Headers of a stream (wire contract §5); `X-Accel-Buffering` keeps nginx from holding events back. */
 export const STREAM_HEADERS = {

@@ -3,17 +3,20 @@ import type { NextFunction, Request, Response } from 'express';
 import PQueue from 'p-queue';
 import { retryLine, STREAM_HEADERS } from './sse-writer.js';
 
-/** Streams that are being opened at the same time: who is asking, and where they begin. */
-const OPENING = 64;
+/**
+ * Streams that are being opened at the same time: who is asking, and where they begin. What so many look up is asked
+ * together, so more at once are fewer statements.
+ */
+const OPENING = 512;
 /** Streams that wait for that. */
 const WAITING = 2_000;
 /** With which a response is over that never was a stream. */
 const ENDS = ['close', 'finish'];
 
 /**
- * Lets streams in a few at a time, so that thousands who come back at once do not keep the database from those who
+ * Lets streams in some hundreds at a time, so that thousands who come back at once do not keep the database from those who
  * write. Who finds the queue full gets what keeps an `EventSource` alive: an empty stream that says when to come
- * back, spread over a second.
+ * back, spread out.
  */
 @Injectable()
 export class StreamAdmission implements NestMiddleware {
