@@ -9,6 +9,7 @@ export {
   type ModelMessage,
   type ModelRequest,
   type ModelUsage,
+  type TakeEvents,
   type ToolSpec,
 } from '../model/language-model.js';
 export { ModelModule, type OpenModel } from '../model/model.module.js';

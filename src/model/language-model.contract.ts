@@ -169,6 +169,54 @@ export function describeLanguageModel(name: string, play: (scene: Scene) => Prom
       await upstream.closed;
     });
 
+    it('delivers what it streams, up to the stop, and waits for who is behind', async () => {
+      const streamed: ModelEvent[] = [];
+      await call('tool', streamed);
+      const delivered: ModelEvent[] = [];
+      let isBehind = false;
+
+      await upstream.model.deliver(REQUEST, new AbortController().signal, (events) => {
+        expect(isBehind).toBe(false);
+        delivered.push(...events);
+        isBehind = true;
+        return new Promise((caughtUp) => {
+          setImmediate(() => {
+            isBehind = false;
+            caughtUp();
+          });
+        });
+      });
+
+      expect(delivered.map(({ type }) => type)).toEqual(streamed.map(({ type }) => type));
+      expect(delivered.at(-1)).toEqual(streamed.at(-1));
+    });
+
+    it('closes the connection when who takes what it delivers throws, and throws the same', async () => {
+      upstream = await play('endless');
+      const reason = new Error('no more');
+
+      const delivering = upstream.model.deliver(REQUEST, new AbortController().signal, (events) => {
+        if (events.some(({ type }) => type === 'text')) throw reason;
+        return undefined;
+      });
+
+      await expect(delivering).rejects.toBe(reason);
+      await upstream.closed;
+    });
+
+    it('delivers what came before a failure, then fails', async () => {
+      upstream = await play('breaks');
+      const texts: string[] = [];
+
+      const delivering = upstream.model.deliver(REQUEST, new AbortController().signal, (events) => {
+        for (const event of events) if (event.type === 'text') texts.push(event.text);
+        return undefined;
+      });
+
+      await expect(delivering).rejects.toMatchObject({ name: 'ModelError', retryable: true });
+      expect(texts).toEqual(['Hello']);
+    });
+
     it('answers a request with every wish, also where it cannot grant it', async () => {
       upstream = await play('answer');
       const wishes: ModelRequest = { ...REQUEST, effort: 'low', thinking: 'off', toolChoice: 'none' };

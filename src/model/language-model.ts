@@ -88,6 +88,9 @@ export type ModelEvent =
       estimated?: boolean;
     };
 
+/** @returns a promise only when whoever takes the events is behind */
+export type TakeEvents = (events: readonly ModelEvent[]) => Promise<void> | undefined;
+
 /**
  * Who thinks: one call of a model, streamed.
  *
@@ -135,11 +138,16 @@ export abstract class LanguageModel {
    */
   abstract stream(request: ModelRequest, signal: AbortSignal): AsyncIterable<ModelEvent>;
 
-  /** As `stream`, but what came together is handed over together: cheaper for who can take many events at once. */
-  async *batches(
-    request: ModelRequest,
-    signal: AbortSignal,
-  ): AsyncGenerator<readonly ModelEvent[], void, void> {
-    for await (const event of this.stream(request, signal)) yield [event];
+  /**
+   * As `stream`, but what came together is handed over together, and nothing after the stop: for each token a
+   * generator costs several promises. Nothing more is handed over before the promise that `take` returns is settled;
+   * what it throws ends the call.
+   */
+  async deliver(request: ModelRequest, signal: AbortSignal, take: TakeEvents): Promise<void> {
+    for await (const event of this.stream(request, signal)) {
+      const behind = take([event]);
+      if (behind !== undefined) await behind;
+      if (event.type === 'stop') return;
+    }
   }
 }

@@ -68,6 +68,39 @@ describe('a metered model', () => {
     expect(spent).toMatchObject({ usage: { model_calls: 1 }, cost: { microUsd: 191, isKnown: true } });
   });
 
+  it('books what it delivers as what it streams, up to the stop', async () => {
+    const answer = saying(['Hello.']);
+    const meter = new FreeMeter();
+    const scripted = new ScriptedModel(() => [...answer, text('after the end')]);
+    const model = new MeteredModel(scripted, meter, { usage: NO_USAGE, cost: NO_COST });
+    const types: string[] = [];
+
+    await model.deliver('turn', request, new AbortController().signal, (events) => {
+      types.push(...events.map(({ type }) => type));
+      return undefined;
+    });
+
+    expect(types.at(-1)).toBe('stop');
+    const streamed = await call(answer);
+    expect(meter.settled).toEqual(streamed.meter.settled);
+    expect(model.spent).toEqual(streamed.spent);
+  });
+
+  it('books a call as broken off when who takes what it delivers throws', async () => {
+    const meter = new FreeMeter();
+    const scripted = new ScriptedModel(() => saying(['Hello.']));
+    const model = new MeteredModel(scripted, meter, { usage: NO_USAGE, cost: NO_COST });
+
+    const delivering = model.deliver('turn', request, new AbortController().signal, (events) => {
+      if (events.some(({ type }) => type === 'text')) throw new Error('no more');
+      return undefined;
+    });
+
+    await expect(delivering).rejects.toThrow('no more');
+    expect(meter.settled).toMatchObject([{ estimated: true }]);
+    expect(model.spent.usage).toMatchObject({ model_calls: 1, estimated: true });
+  });
+
   it('books a call that broke off as a guess', async () => {
     const { meter, spent, failure } = await call([started, text('12345678'), new Error('cut')]);
 

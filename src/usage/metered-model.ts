@@ -4,11 +4,12 @@ import {
   type ModelEvent,
   type ModelRequest,
   type ModelUsage,
+  type TakeEvents,
 } from '../model/language-model.js';
 import { totalOf } from '../model/model-usage.js';
 import { costMicroUsd, worstCaseMicroUsd } from '../model/prices.js';
 import { estimateTokens } from '../model/estimate-tokens.js';
-import type { CallKind, CallOutcome, LeftOver, RunMeter } from './run-meter.js';
+import type { CallKind, CallOutcome, LeftOver, ReservedCall, RunMeter } from './run-meter.js';
 import { addCall, type CountedCall, estimateCall, type Spent } from './usage-sum.js';
 
 /** A model whose calls are paid for: set aside before each, booked after it, however it ends. */
@@ -35,20 +36,43 @@ export class MeteredModel {
     return this.model.limits(model);
   }
 
-  /** As `batches`, one event after the other. */
-  async *stream(kind: CallKind, request: ModelRequest, signal: AbortSignal): AsyncGenerator<ModelEvent> {
-    for await (const events of this.batches(kind, request, signal)) yield* events;
-  }
-
   /**
-   * Streams one answer, as `LanguageModel.batches` does; where a budget allows no more, a shorter one.
+   * Streams one answer, as `LanguageModel.stream` does; where a budget allows no more, a shorter one.
    * @throws AppError `budget_exceeded` before anything is sent.
    */
-  async *batches(
-    kind: CallKind,
-    request: ModelRequest,
-    signal: AbortSignal,
-  ): AsyncGenerator<readonly ModelEvent[]> {
+  async *stream(kind: CallKind, request: ModelRequest, signal: AbortSignal): AsyncGenerator<ModelEvent> {
+    const call = await this.begin(kind, request, signal);
+    try {
+      for await (const event of this.model.stream(call.request, signal)) {
+        call.account.take(event);
+        yield event;
+      }
+    } catch (error) {
+      call.account.fail(error);
+      throw error;
+    } finally {
+      await this.book(call);
+    }
+  }
+
+  /** As `stream`, but handed over as `LanguageModel.deliver` does. */
+  async deliver(kind: CallKind, request: ModelRequest, signal: AbortSignal, take: TakeEvents): Promise<void> {
+    const call = await this.begin(kind, request, signal);
+    const { account } = call;
+    try {
+      await this.model.deliver(call.request, signal, (events) => {
+        for (const event of events) account.take(event);
+        return take(events);
+      });
+    } catch (error) {
+      account.fail(error);
+      throw error;
+    } finally {
+      await this.book(call);
+    }
+  }
+
+  private async begin(kind: CallKind, request: ModelRequest, signal: AbortSignal): Promise<PaidCall> {
     const plan = {
       kind,
       model: request.model,
@@ -56,24 +80,24 @@ export class MeteredModel {
       maxTokens: request.maxTokens,
       price: (input: number, output: number) => worstCaseMicroUsd(request.model, input, output),
     };
-    const call = await this.meter.reserve(plan, signal);
-    const account = new CallAccount(request.model);
-    try {
-      const asked =
-        call.maxTokens === request.maxTokens ? request : { ...request, maxTokens: call.maxTokens };
-      for await (const events of this.model.batches(asked, signal)) {
-        for (const event of events) account.take(event);
-        yield events;
-      }
-    } catch (error) {
-      account.fail(error);
-      throw error;
-    } finally {
-      const counted = account.count();
-      if (counted !== undefined) this.total = addCall(this.total, counted);
-      await call.settle(account.outcome());
-    }
+    const reserved = await this.meter.reserve(plan, signal);
+    const { maxTokens } = reserved;
+    const asked = maxTokens === request.maxTokens ? request : { ...request, maxTokens };
+    return { request: asked, reserved, account: new CallAccount(request.model) };
   }
+
+  private async book({ account, reserved }: PaidCall): Promise<void> {
+    const counted = account.count();
+    if (counted !== undefined) this.total = addCall(this.total, counted);
+    await reserved.settle(account.outcome());
+  }
+}
+
+interface PaidCall {
+  /** What is asked for in the end. */
+  request: ModelRequest;
+  reserved: ReservedCall;
+  account: CallAccount;
 }
 
 type Stop = Extract<ModelEvent, { type: 'stop' }>;

@@ -5,6 +5,7 @@ import {
   type ModelEvent,
   type ModelLimits,
   type ModelRequest,
+  type TakeEvents,
 } from '../language-model.js';
 import type { ModelNotice, ModelObserver } from '../model-notice.js';
 import { knownModel } from '../models.js';
@@ -45,6 +46,8 @@ interface Answer {
   body: AnswerBody;
   requestId: string | undefined;
 }
+
+const NOTHING: readonly ModelEvent[] = [];
 
 /** A server that speaks Anthropic's Messages API: theirs, a gateway, a local one, or our offline stand-in. */
 export class AnthropicModel extends LanguageModel {
@@ -116,40 +119,44 @@ export class AnthropicModel extends LanguageModel {
   }
 
   async *stream(request: ModelRequest, signal: AbortSignal): AsyncGenerator<ModelEvent, void, void> {
-    for await (const events of this.batches(request, signal)) {
-      for (const event of events) {
-        signal.throwIfAborted();
-        yield event;
+    const call = await this.call(request, signal);
+    try {
+      while (!call.isOver) {
+        for (const event of await call.next()) {
+          signal.throwIfAborted();
+          yield event;
+        }
       }
+    } finally {
+      call.end();
     }
   }
 
-  override async *batches(
-    request: ModelRequest,
-    signal: AbortSignal,
-  ): AsyncGenerator<readonly ModelEvent[], void, void> {
+  override async deliver(request: ModelRequest, signal: AbortSignal, take: TakeEvents): Promise<void> {
+    const call = await this.call(request, signal);
+    try {
+      while (!call.isOver) {
+        const behind = take(await call.next());
+        if (behind !== undefined) await behind;
+      }
+    } finally {
+      call.end();
+    }
+  }
+
+  private async call(request: ModelRequest, signal: AbortSignal): Promise<AnthropicCall> {
     const admission = await this.gate.enter(request.model, signal);
     const attempt = new WatchedAttempt(signal, this.options.idleMs);
     const mender = new AnswerMender(request, this.profile);
-    let answer: Answer | undefined;
-    let decoder: WireDecoder | undefined;
     try {
-      const opening = this.open(request, attempt.signal, admission).then((opened) => (answer = opened).body);
-      await attempt.open(opening);
-      decoder = new WireDecoder(answer?.requestId);
-      while (!decoder.finished) {
-        const events = await nextEvents(attempt, decoder);
-        signal.throwIfAborted();
-        if (events.length > 0) yield events.map((event) => mender.mend(event));
-        if (decoder.failure !== null) throw decoder.failure;
-      }
+      const opening = this.open(request, attempt.signal, admission);
+      await attempt.open(opening.then(({ body }) => body));
+      const { requestId } = await opening;
+      return new AnthropicCall(attempt, mender, admission, requestId);
     } catch (error) {
-      const reason = attempt.reason(error);
-      if (reason instanceof ModelError) reason.requestId ??= answer?.requestId;
-      throw reason;
-    } finally {
-      attempt.close(decoder?.finished ?? false);
+      attempt.close(false);
       admission.left();
+      throw attempt.reason(error);
     }
   }
 
@@ -175,16 +182,56 @@ export class AnthropicModel extends LanguageModel {
   }
 }
 
-async function nextEvents(attempt: WatchedAttempt, decoder: WireDecoder): Promise<ModelEvent[]> {
-  try {
-    const bytes = await attempt.read();
-    if (bytes !== undefined) return decoder.decode(bytes);
-    decoder.end();
-  } catch (error) {
-    if (error instanceof ModelError) throw error;
-    decoder.end(error);
+/** An answer that has begun: its bytes are asked for piece by piece, and cost one promise each. */
+class AnthropicCall {
+  private readonly decoder: WireDecoder;
+
+  constructor(
+    private readonly attempt: WatchedAttempt,
+    private readonly mender: AnswerMender,
+    private readonly admission: Admission,
+    private readonly requestId: string | undefined,
+  ) {
+    this.decoder = new WireDecoder(requestId);
   }
-  return [];
+
+  /** The message is whole: nothing follows. */
+  get isOver(): boolean {
+    return this.decoder.finished;
+  }
+
+  /**
+   * The events of the next bytes, which may be none. What came before a failure is handed out first.
+   * @throws the caller's reason, or ModelError.
+   */
+  async next(): Promise<readonly ModelEvent[]> {
+    const { attempt, decoder } = this;
+    let bytes: Uint8Array | undefined;
+    if (decoder.failure === null) {
+      try {
+        bytes = await attempt.read();
+        if (bytes === undefined) decoder.end();
+      } catch (error) {
+        decoder.end(error);
+      }
+    }
+    const events = bytes === undefined ? NOTHING : decoder.decode(bytes);
+    const isFailed = events.length === 0 && decoder.failure !== null;
+    if (isFailed || attempt.isCut) throw this.reason(decoder.failure);
+    return events.map((event) => this.mender.mend(event));
+  }
+
+  /** Closes the connection, or keeps it for the next call when the message was whole. */
+  end(): void {
+    this.attempt.close(this.isOver);
+    this.admission.left();
+  }
+
+  private reason(error: unknown): unknown {
+    const reason = this.attempt.reason(error);
+    if (reason instanceof ModelError) reason.requestId ??= this.requestId;
+    return reason;
+  }
 }
 
 /** Always one explicit choice: the SDK would look into the environment and for a profile on disk. */

@@ -16,6 +16,8 @@ const BODILESS = new Set([101, 204, 205, 304]);
 export interface AnswerBody {
   /** The next bytes; undefined when there are no more, or it was given up. Rejects when its connection broke. */
   read(): Promise<Uint8Array | undefined>;
+  /** Whether somebody waits for the next bytes. */
+  readonly isAwaited: boolean;
   /** Gives it up, with its connection. A read that waits is settled at once, even if the transport hangs. */
   cancel(): void;
 }
@@ -37,6 +39,10 @@ export class NodeBody implements AnswerBody {
     message.on('error', (error) => this.end(error));
     // After both of the others, or alone when the connection was given up.
     message.on('close', () => this.end());
+  }
+
+  get isAwaited(): boolean {
+    return this.waiting !== undefined;
   }
 
   read(): Promise<Uint8Array | undefined> {
@@ -84,6 +90,7 @@ export class NodeBody implements AnswerBody {
 
 /** A body as `fetch` hands it out. */
 export class WebBody implements AnswerBody {
+  isAwaited = false;
   private readonly reader: ReadableStreamDefaultReader<Uint8Array>;
 
   constructor(body: ReadableStream<Uint8Array>) {
@@ -91,7 +98,12 @@ export class WebBody implements AnswerBody {
   }
 
   async read(): Promise<Uint8Array | undefined> {
-    return (await this.reader.read()).value;
+    this.isAwaited = true;
+    try {
+      return (await this.reader.read()).value;
+    } finally {
+      this.isAwaited = false;
+    }
   }
 
   cancel(): void {

@@ -66,6 +66,21 @@ describe('WatchedAttempt', () => {
     expect(await attempt.read()).toEqual(new TextEncoder().encode('b'));
   });
 
+  it('ends a silent wait that begins after others were answered', async () => {
+    attempt = new WatchedAttempt(caller.signal, 20);
+    const source = new TransformStream<Uint8Array, Uint8Array>();
+    const writer = source.writable.getWriter();
+    await attempt.open(Promise.resolve(new WebBody(source.readable)));
+    for (const byte of [1, 2, 3]) {
+      void writer.write(new Uint8Array([byte]));
+      expect(await attempt.read()).toEqual(new Uint8Array([byte]));
+      await new Promise((later) => setTimeout(later, 15));
+    }
+
+    expect(await attempt.read()).toBeUndefined();
+    expect(attempt.reason(new Error('other'))).toMatchObject({ code: 'model_idle' });
+  });
+
   it('keeps the cause when neither the caller nor silence ended it', () => {
     attempt = new WatchedAttempt(caller.signal, 60_000);
     const cause = new Error('broken');

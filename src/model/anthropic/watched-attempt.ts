@@ -12,19 +12,21 @@ const LAST_BYTES_MS = 250;
  */
 export class WatchedAttempt {
   private readonly connection = new AbortController();
-  private readonly timer: NodeJS.Timeout;
-  private waits = 0;
-  private waiting = false;
-  private silent = false;
   /** As `signal` says; asked for each piece, where a getter of the platform costs. */
-  private isCut = false;
+  isCut = false;
+  private timer: NodeJS.Timeout;
+  /** When the wait that is under way began: a timer set anew for each piece would cost more than the look at it. */
+  private since = 0;
+  private isOpening = false;
+  private silent = false;
+  private isClosed = false;
   private body: AnswerBody | null = null;
 
   constructor(
     private readonly caller: AbortSignal,
     private readonly idleMs: number,
   ) {
-    this.timer = setTimeout(() => this.onIdle(), idleMs);
+    this.timer = setTimeout(this.look, idleMs);
     caller.addEventListener('abort', this.cut, { once: true });
     if (caller.aborted) this.cut();
   }
@@ -40,23 +42,20 @@ export class WatchedAttempt {
     const onCut = () => cut.reject(this.connection.signal.reason);
     this.connection.signal.addEventListener('abort', onCut, { once: true });
     try {
-      this.await();
+      this.since = performance.now();
+      this.isOpening = true;
       this.body = await Promise.race([opening, cut.promise]);
     } finally {
-      this.waiting = false;
+      this.isOpening = false;
       this.connection.signal.removeEventListener('abort', onCut);
     }
   }
 
   /** The next bytes, or undefined when the body is over. Settles as soon as the attempt is cut. */
-  async read(): Promise<Uint8Array | undefined> {
-    if (this.body === null || this.isCut) return undefined;
-    this.await();
-    try {
-      return await this.body.read();
-    } finally {
-      this.waiting = false;
-    }
+  read(): Promise<Uint8Array | undefined> {
+    if (this.body === null || this.isCut) return Promise.resolve(undefined);
+    this.since = performance.now();
+    return this.body.read();
   }
 
   /** Why the attempt failed: the caller's own reason before all, then silence, then what was thrown. */
@@ -71,6 +70,7 @@ export class WatchedAttempt {
 
   /** Ends it. After a whole message the last bytes are read, so that the connection serves the next call. */
   close(whole: boolean): void {
+    this.isClosed = true;
     clearTimeout(this.timer);
     this.caller.removeEventListener('abort', this.cut);
     if (whole && this.body !== null && !this.isCut) void this.readOut(this.body);
@@ -83,22 +83,25 @@ export class WatchedAttempt {
     this.body?.cancel();
   };
 
-  private await(): void {
-    this.waits += 1;
-    this.waiting = true;
-    this.timer.refresh();
+  private get isWaiting(): boolean {
+    return this.isOpening || this.body?.isAwaited === true;
   }
 
-  private onIdle(): void {
-    if (!this.waiting) return;
-    const wait = this.waits;
+  private readonly look = (): void => {
+    const { since } = this;
+    const left = this.isWaiting ? since + this.idleMs - performance.now() : this.idleMs;
+    if (left > 0) {
+      this.timer = setTimeout(this.look, Math.ceil(left));
+      return;
+    }
     // After a pause of the whole process bytes may lie ready: the poll phase comes before this.
     setImmediate(() => {
-      if (!this.waiting || wait !== this.waits || this.isCut) return;
+      if (this.isCut || this.isClosed) return;
+      if (!this.isWaiting || since !== this.since) return this.look();
       this.silent = true;
       this.cut();
     });
-  }
+  };
 
   private async readOut(body: AnswerBody): Promise<void> {
     const limit = setTimeout(this.cut, LAST_BYTES_MS).unref();

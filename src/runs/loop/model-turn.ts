@@ -81,12 +81,13 @@ export class ModelTurn {
 
   private async stream(signal: AbortSignal): Promise<Stop> {
     this.hasBegun = false;
-    for await (const events of this.dependencies.model.batches('turn', this.request, signal)) {
-      const behind = this.take(events);
-      if (behind !== undefined) await behind;
+    let stop: Stop | undefined;
+    await this.dependencies.model.deliver('turn', this.request, signal, (events) => {
       const last = events.at(-1);
-      if (last?.type === 'stop') return last;
-    }
+      if (last?.type === 'stop') stop = last;
+      return this.take(events);
+    });
+    if (stop !== undefined) return stop;
     signal.throwIfAborted();
     throw new ModelError('model_stream_truncated', 'The model ended its answer too early.', {
       retryable: true,
