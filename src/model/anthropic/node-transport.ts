@@ -152,9 +152,11 @@ export class NodeTransport {
 
   private open(url: URL, { method = 'GET', headers }: RequestInit): http.ClientRequest {
     const sent = { ...Object.fromEntries(new Headers(headers)), 'accept-encoding': 'identity' };
+    // The agent's timeout is for sockets that nobody uses: on others it would set a timer anew for each piece.
+    const options = { method, headers: sent, timeout: 0 };
     return url.protocol === 'https:'
-      ? https.request(url, { method, headers: sent, agent: this.agents.https })
-      : http.request(url, { method, headers: sent, agent: this.agents.http });
+      ? https.request(url, { ...options, agent: this.agents.https })
+      : http.request(url, { ...options, agent: this.agents.http });
   }
 
   private responseOf(message: http.IncomingMessage): Response {
