@@ -5,7 +5,10 @@ const PAGE_SIZE = 32_768;
 /** Pages in one statement; a statement has a limited number of parameters. */
 const PAGES_A_COMMIT = 64;
 
-/** Entries of one run that wait for the next commit. All who handed some over wait for the same promise. */
+/**
+ * Entries of one run that wait for the next commit. All who handed some over have the same promise, and take care of
+ * its failure.
+ */
 export interface Batch {
   /** `<run_id>.<attempt>` */
   readonly writer: string;
@@ -21,8 +24,6 @@ export interface Batch {
 
 export function newBatch(writer: string, shown: boolean): Batch {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  // Who handed entries over may look at the outcome later; until then a failure is nobody's surprise.
-  promise.catch(() => undefined);
   return { writer, shown, pages: [], committed: promise, resolve, reject, open: [], openSize: 0 };
 }
 
