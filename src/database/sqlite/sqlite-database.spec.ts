@@ -53,6 +53,21 @@ describe('SQLite', () => {
     await database.close();
   });
 
+  it('has limits in the text of a statement, so that each is prepared once', async () => {
+    const database = new SqliteDatabase(IN_MEMORY);
+    const logins = database.kysely.selectFrom('logins').select('id_hash');
+
+    expect(logins.limit(2).compile()).toMatchObject({
+      sql: 'select "id_hash" from "logins" limit 2',
+      parameters: [],
+    });
+    expect(logins.limit(sql<number>`${2} + 1`).compile()).toMatchObject({
+      sql: 'select "id_hash" from "logins" limit ? + 1',
+      parameters: [2],
+    });
+    await database.close();
+  });
+
   it('tells the time in whole milliseconds by its own clock', async () => {
     const database = new SqliteDatabase(IN_MEMORY);
     await database.open();

@@ -1,12 +1,13 @@
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { Kysely, sql, SqliteDialect } from 'kysely';
+import { Kysely, sql } from 'kysely';
 import { EnvironmentError } from '../../errors/environment.js';
 import { makeDataFolder } from '../data-folder.js';
 import { Database, type Tables } from '../database.js';
 import { migrate } from '../migrate.js';
 import { NoNotices } from '../notices.js';
 import type { SharedSchema } from '../tenant-tables.js';
+import { LiteralLimitDialect } from './literal-limit-dialect.js';
 import { isBusy } from './sqlite-errors.js';
 import { SqliteStatements } from './sqlite-statements.js';
 import { StatementCache } from './statement-cache.js';
@@ -33,7 +34,7 @@ export class SqliteDatabase extends Database {
     super();
     this.file = folder === IN_MEMORY ? IN_MEMORY : join(folder, 'agentline.sqlite');
     this.kysely = new Kysely<SharedSchema>({
-      dialect: new SqliteDialect({ database: async () => new StatementCache(this.connect()) }),
+      dialect: new LiteralLimitDialect({ database: async () => new StatementCache(this.connect()) }),
     });
     this.inProcess = new SqliteStatements(
       () => this.connection,
