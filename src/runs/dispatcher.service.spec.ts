@@ -98,6 +98,32 @@ describe('the dispatcher', () => {
     expect(node.attached).toEqual([...ids.map((id) => `${id}.1`), `${dead.id}.2`]);
   });
 
+  it('where nobody else makes runs asks for the next at an end only while one may be in the queue', async () => {
+    const asked: string[] = [];
+    const bob = bench.newLeases();
+    const leases = over(bob, {
+      claimNext: async (held?: string[]) => {
+        const run = await bob.claimNext(held);
+        asked.push(run?.id ?? 'none');
+        return run;
+      },
+    });
+    const node = newNode(new ScriptedModel(() => saying(['ok'])), { leases });
+    const first = await node.start();
+    await node.dispatcher.workOn(first.id);
+    await committed();
+    expect(asked).toEqual(['none']);
+    const second = await node.start();
+    await node.dispatcher.workOn(second.id);
+    await committed();
+    expect(asked).toEqual(['none']);
+
+    const third = await node.start();
+    const behind = await node.start({ sessionId: third.sessionId });
+    await node.ended(behind);
+    expect(asked).toContain(behind.id);
+  });
+
   it('where no other process can be alive takes runs of the dead before their leases end', async () => {
     const dead = await bench.begin();
     const node = newNode(new ScriptedModel(() => saying(['ok'])));

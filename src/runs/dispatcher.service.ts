@@ -27,6 +27,8 @@ export class Dispatcher implements OnApplicationBootstrap {
   private readonly keeper: LeaseKeeper;
   private claiming: Promise<void> | undefined;
   private moreToClaim = false;
+  /** Whether the end of a run may let another begin that waits in the queue. */
+  private mayBeQueued = true;
   /** Runs that are being claimed: each takes a place already. */
   private arriving = 0;
   private draining = false;
@@ -67,18 +69,21 @@ export class Dispatcher implements OnApplicationBootstrap {
     return this.active.size;
   }
 
-  /** Begins a run that this process has made, or leaves it in the queue. */
-  async offer(run: Run): Promise<void> {
-    if (this.hasRoom && (await this.take(() => this.leases.beginOwn(run.id)))) return;
+  /** Begins a run that this process has made, or leaves it in the queue. @returns the run when it has begun here. */
+  async offer(run: Run): Promise<Run | undefined> {
+    const begun = this.hasRoom ? await this.take(() => this.leases.beginOwn(run.id)) : undefined;
+    if (begun !== undefined) return begun;
     await this.leases.offerOwn(run.id);
     this.leases.notices.send('queue', run.id);
     this.kick();
+    return undefined;
   }
 
   /** The same for a run that another one here waits for: also when there is no room, or both could wait for ever. */
   async offerChild(run: Run): Promise<void> {
     if (this.isReady && (await this.take(() => this.leases.beginOwn(run.id)))) return;
     await this.leases.offerOwn(run.id);
+    this.mayBeQueued = true;
     this.leases.notices.send('queue', run.id);
   }
 
@@ -101,6 +106,7 @@ export class Dispatcher implements OnApplicationBootstrap {
   /** Looks for runs to take; many calls at once are one. */
   kick(): void {
     this.moreToClaim = true;
+    this.mayBeQueued = true;
     this.claiming ??= this.claimAll()
       .catch((error: unknown) =>
         this.logger.error({ err: error }, 'No run could be claimed: is the database reachable?'),
@@ -127,8 +133,8 @@ export class Dispatcher implements OnApplicationBootstrap {
       }
       // What ended here may have been given up for another reason first: then it is still open.
       if (await isOver()) return;
-      const isTaken = await this.take(() => this.leases.claimToEnd(runId), 'also now');
-      if (!isTaken) await delay(RETRY_CANCEL_MS);
+      const taken = await this.take(() => this.leases.claimToEnd(runId), 'also now');
+      if (taken === undefined) await delay(RETRY_CANCEL_MS);
     }
   }
 
@@ -158,29 +164,33 @@ export class Dispatcher implements OnApplicationBootstrap {
   private async claimAll(): Promise<void> {
     while (this.moreToClaim) {
       this.moreToClaim = false;
-      let isTaken = true;
-      while (isTaken && this.hasRoom)
-        isTaken = await this.take(() => this.leases.claimNext([...this.active.keys()]));
+      while (this.hasRoom) {
+        const taken = await this.take(() => this.leases.claimNext([...this.active.keys()]));
+        if (taken === undefined) break;
+      }
+      // Where others make runs too, it is only known by asking.
+      const isQueued = !this.leases.isAlone || (await this.leases.hasQueued());
+      this.mayBeQueued = this.moreToClaim || isQueued;
     }
   }
 
   /**
    * @param draining whether to begin with a run while this process is on its way out.
-   * @returns whether there was a run.
+   * @returns the run, where there was one.
    */
   private async take(
     claim: () => Promise<Run | undefined>,
     draining: 'not now' | 'also now' = 'not now',
-  ): Promise<boolean> {
+  ): Promise<Run | undefined> {
     this.arriving += 1;
     try {
       const asked = performance.now();
       const run = await claim();
-      if (run === undefined) return false;
+      if (run === undefined) return undefined;
       const isLate = (this.draining && draining === 'not now') || !this.keeper.isFresh(asked);
       if (isLate) await this.giveBack(run);
       else this.begin(run, asked);
-      return true;
+      return run;
     } finally {
       this.arriving -= 1;
     }
@@ -195,7 +205,7 @@ export class Dispatcher implements OnApplicationBootstrap {
       )
       .finally(() => {
         this.active.delete(run.id);
-        this.kick();
+        if (this.mayBeQueued) this.kick();
       });
     this.active.set(run.id, { id: run.id, leasedAt, stop, ended });
   }
@@ -224,6 +234,7 @@ export class Dispatcher implements OnApplicationBootstrap {
   private async giveBack(run: Run): Promise<void> {
     try {
       await this.leases.release(run);
+      this.mayBeQueued = true;
       this.leases.notices.send('queue', run.id);
     } catch (error) {
       if (!hasCode(error, 'unavailable')) throw error;

@@ -48,8 +48,7 @@ export class RunsService {
       await this.starter.announce(run);
       this.next.tell(run.sessionId);
       if (start.whenBusy === 'interrupt') await this.cancelBefore(run);
-      await this.dispatcher.offer(run);
-      return await this.find(start.principal, run.id);
+      return (await this.dispatcher.offer(run)) ?? (await this.find(start.principal, run.id));
     } catch (error) {
       // It is in the queue: whoever can reach the stores begins it, at the latest when its maker's lease is over.
       if (!hasCode(error, 'unavailable')) throw error;

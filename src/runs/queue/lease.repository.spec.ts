@@ -126,6 +126,20 @@ onEachDatabase('leases', (open) => {
     expect((await bob.claimNext())?.id).toBe(second.id);
   });
 
+  it('a process can ask whether any is left, also behind another of its session', async () => {
+    expect(await bob.hasQueued()).toBe(false);
+    const first = await offered();
+    await offered(first.sessionId);
+    const claimed = await bob.claimNext();
+    expect(await bob.claimNext()).toBeUndefined();
+    expect(await bob.hasQueued()).toBe(true);
+    await end(claimed!);
+    const second = await bob.claimNext();
+    expect(await bob.hasQueued()).toBe(false);
+    await bob.release(second!);
+    expect(await bob.hasQueued()).toBe(true);
+  });
+
   it('a session never has two active runs, however many claim', async () => {
     const session = await bench.newSession();
     const runs: Run[] = [];

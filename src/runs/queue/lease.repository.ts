@@ -8,6 +8,9 @@ import type { Run } from '../run.js';
 import { LEFT_AFTER_MS, toRun } from '../run.repository.js';
 import { runsConfig, type RunsConfig } from '../runs.config.js';
 
+/** The condition of the index `runs_open`, in its words: without it all runs there ever were are looked at. */
+const OPEN = sql<boolean>`r.status in ('queued', 'running', 'waiting')`;
+
 /** Free to be begun: first in its session, which has nothing active. */
 const BEGINNABLE = sql<boolean>`not exists (
   select 1 from runs a where a.session_id = r.session_id and a.id <> r.id
@@ -55,9 +58,19 @@ export class LeaseRepository {
    */
   async claimNext(held: string[] = []): Promise<Run | undefined> {
     const others = held.length === 0 ? sql`` : sql`and r.id not in (${sql.join(padded(held))})`;
-    const candidate = sql`select r.id from runs r where ${this.claimable} ${others}
+    const candidate = sql`select r.id from runs r
+      where ${OPEN} and ${this.claimable} ${others}
       order by r.created_at, r.id limit 1 ${this.database.skipLocked}`;
     return this.take(sql`r.id = (${candidate})`, 'running');
+  }
+
+  /** Whether a run is in the queue that no process holds, be it behind another of its session. */
+  async hasQueued(): Promise<boolean> {
+    const { rows } = await sql`select 1 from runs r
+      where ${OPEN} and r.status <> 'waiting' and ${this.free} limit 1`.execute(
+      this.database.acrossTenants(),
+    );
+    return rows.length > 0;
   }
 
   /** Takes this run, when it waits for a process. */
