@@ -75,9 +75,11 @@ export abstract class EventLog {
    * @param leastSeq what is known to have been in the log (a run's `checkpointSeq`). A log that ends before it was
    * lost: it is begun anew, so the pen's `lastSeq` is 0, and readers are told with `LogLost`. What is known must then
    * be set back, or the next attempt begins it anew once more.
+   * @param isNew the caller has just made the run, so its log need not be looked at: whoever else has written there
+   * has a newer attempt, and what this pen writes is refused.
    * @throws AppError `fenced` when the store knows a newer attempt, or that the run was removed.
    */
-  abstract writer(runId: string, attempt: number, leastSeq?: number): Promise<LogWriter>;
+  abstract writer(runId: string, attempt: number, leastSeq?: number, isNew?: boolean): Promise<LogWriter>;
 
   /** The last event of the run's log, or undefined when it has none. */
   abstract end(runId: string): Promise<LogEnd | undefined>;

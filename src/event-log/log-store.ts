@@ -25,9 +25,10 @@ export type PageOutcome = 'accepted' | 'fenced' | 'lost';
 export interface LogStore {
   /**
    * Refuses all attempts before this one from now on. A log that ends before `leastSeq` is begun anew.
+   * @param isNew the run has just been made: its log is empty, or what is written with this attempt is refused.
    * @returns the log's end, undefined when it is empty. @throws AppError `fenced` when a newer attempt exists.
    */
-  begin(runId: string, attempt: number, leastSeq: number): Promise<LogEnd | undefined>;
+  begin(runId: string, attempt: number, leastSeq: number, isNew?: boolean): Promise<LogEnd | undefined>;
 
   /**
    * Writes pages of any number of runs, each run's in order. May be asked again after a lost answer: a page

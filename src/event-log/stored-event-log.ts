@@ -77,10 +77,10 @@ export abstract class StoredEventLog extends EventLog {
     this.tails.clear();
   }
 
-  override async writer(runId: string, attempt: number, leastSeq = 0): Promise<LogWriter> {
+  override async writer(runId: string, attempt: number, leastSeq = 0, isNew = false): Promise<LogWriter> {
     const tail = this.tails.acquire(runId);
     try {
-      const end = await this.store.begin(runId, attempt, leastSeq);
+      const end = await this.store.begin(runId, attempt, leastSeq, isNew);
       const isAnew = leastSeq > 0 && end === undefined;
       if (isAnew) this.announce(runId);
       tail.own(attempt, end);

@@ -116,9 +116,9 @@ export class RunStarter {
     return run;
   }
 
-  /** The run's first event. A process so slow that another has the run by now leaves it to that one. */
+  /** The first event of a run that was made here. A process so slow that another has the run by now leaves it to that one. */
   async announce(run: Run): Promise<void> {
-    const writer = await this.log.writer(run.id, run.attempt);
+    const writer = await this.log.writer(run.id, run.attempt, 0, true);
     try {
       await writer.append(introduction(run));
     } catch (error) {

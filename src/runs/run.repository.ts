@@ -179,10 +179,17 @@ export class RunRepository {
     });
   }
 
-  /** Stores the final state and frees the session for its next run. */
-  async settle(run: Run, end: RunEnd, work?: (on: Queryable) => Promise<void>): Promise<void> {
+  /**
+   * Stores the final state and frees the session for its next run.
+   * @param work told how many messages were sent to the run while it worked: no more can be from here on.
+   */
+  async settle(
+    run: Run,
+    end: RunEnd,
+    work?: (on: Queryable, inputs: number) => Promise<void>,
+  ): Promise<void> {
     await this.database.transaction(async (trx) => {
-      const { numUpdatedRows } = await this.database
+      const row = await this.database
         .of(run, trx)
         .updateTable('runs')
         .set({
@@ -197,9 +204,10 @@ export class RunRepository {
         })
         .where('id', '=', run.id)
         .where('attempt', '=', run.attempt)
+        .returning('inputs')
         .executeTakeFirst();
-      if (numUpdatedRows !== 1n) throw fenced();
-      await work?.(trx);
+      if (row === undefined) throw fenced();
+      await work?.(trx, row.inputs);
     });
   }
 

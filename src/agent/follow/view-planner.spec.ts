@@ -69,6 +69,10 @@ function session(...runs: { open?: boolean; events: number }[]) {
   return { runs: made, plan };
 }
 
+function unasked(): never {
+  throw new Error('The run is known');
+}
+
 const begin = { afterNumber: 0, afterSeq: 0, isReset: false, follow: false };
 
 describe('without a cursor', () => {
@@ -94,6 +98,17 @@ describe('without a cursor', () => {
   it('a viewer of a session without runs waits for the first', async () => {
     expect(await session().plan()).toEqual({ ...begin, run: undefined });
     expect(await session().plan({ follow: true })).toEqual({ ...begin, run: undefined, follow: true });
+  });
+
+  it('for a viewer that names a run nothing else is asked of the session', async () => {
+    const planner = new ViewPlanner(new EndsLog(new Map()), {
+      find: unasked,
+      latest: unasked,
+      firstOpen: unasked,
+    });
+    const [run] = session({ open: true, events: 1 }).runs;
+
+    expect(await planner.plan({ sessionId: SESSION, follow: true }, run)).toMatchObject({ run, afterSeq: 0 });
   });
 
   it('a viewer that names a run gets that one', async () => {

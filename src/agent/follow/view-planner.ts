@@ -27,8 +27,9 @@ export class ViewPlanner {
   }
 
   private async begin(request: FollowRequest, wanted: Run | undefined): Promise<ViewPlan> {
+    if (wanted !== undefined) return this.from(request, wanted);
     const latest = await this.runs.latest();
-    const run = wanted ?? (request.follow ? await this.runs.firstOpen() : latest);
+    const run = request.follow ? await this.runs.firstOpen() : latest;
     return { ...this.from(request, run), afterNumber: latest?.number ?? 0 };
   }
 

@@ -36,13 +36,13 @@ export class JournaledPages implements LogStore {
     return this.journal.settle();
   }
 
-  async begin(runId: string, attempt: number, leastSeq: number): Promise<LogEnd | undefined> {
+  async begin(runId: string, attempt: number, leastSeq: number, isNew = false): Promise<LogEnd | undefined> {
     await this.journal.open();
     const end = this.journal.end(runId);
     if (end !== undefined && end.seq >= leastSeq) return end;
     // A log that is begun anew must not get its old events back.
     if (leastSeq > 0) await this.journal.settle();
-    return this.pages.begin(runId, attempt, leastSeq);
+    return this.pages.begin(runId, attempt, leastSeq, isNew);
   }
 
   insert(pages: readonly LogPage[]): Promise<ReadonlyMap<string, PageOutcome>> {

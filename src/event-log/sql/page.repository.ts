@@ -27,7 +27,8 @@ const RUNS_A_QUESTION = 500;
 export class PageRepository implements LogStore {
   constructor(private readonly database: Database) {}
 
-  async begin(runId: string, attempt: number, leastSeq: number): Promise<LogEnd | undefined> {
+  async begin(runId: string, attempt: number, leastSeq: number, isNew = false): Promise<LogEnd | undefined> {
+    if (isNew) return undefined;
     const end = endOf(await this.recent(runId, 1));
     if ((end?.seq ?? 0) >= leastSeq) return end;
     await this.database.transaction(async (trx) => {
@@ -82,7 +83,7 @@ export class PageRepository implements LogStore {
           select max(first_seq) from (
             select first_seq, sum(size) over (order by first_seq) - size as before from (
               select first_seq, size from run_pages
-              where run_id = ${runId} and last_seq > ${seq} order by first_seq limit ${LOOK_AHEAD}
+              where run_id = ${runId} and last_seq > ${seq} order by first_seq limit ${sql.lit(LOOK_AHEAD)}
             ) as ahead
           ) as sized where before < ${READ_SIZE}
         ) order by first_seq
@@ -108,7 +109,7 @@ export class PageRepository implements LogStore {
       with v (run_id, seq) as (values ${rows})
       select p.run_id, p.first_seq, p.attempt, p.events
       from v join run_pages p on p.run_id = v.run_id and p.first_seq > v.seq
-      order by p.run_id, p.first_seq limit ${NEWS}`.execute(this.database.acrossTenants());
+      order by p.run_id, p.first_seq limit ${sql.lit(NEWS)}`.execute(this.database.acrossTenants());
     for (const row of news) {
       const own = pages.get(row.run_id) ?? [];
       pages.set(row.run_id, own);
@@ -122,7 +123,7 @@ export class PageRepository implements LogStore {
       select first_seq, attempt, events from (
         select first_seq, attempt, events, sum(size) over (order by first_seq desc) - size as after from (
           select first_seq, attempt, size, events from run_pages
-          where run_id = ${runId} order by first_seq desc limit ${size === 1 ? 1 : LOOK_AHEAD}
+          where run_id = ${runId} order by first_seq desc limit ${sql.lit(size === 1 ? 1 : LOOK_AHEAD)}
         ) as newest
       ) as sized where after < ${size} order by first_seq`.execute(this.database.acrossTenants());
     return rows.map((row) => toPage(runId, row));

@@ -59,7 +59,7 @@ export class AgentLoop {
     const limits = this.profile instanceof AppError ? undefined : this.profile.limits;
     this.meter = dependencies.openMeter(run, limits);
     this.model = new MeteredModel(model, this.meter, { usage: run.usage, cost: run.cost });
-    this.ending = new RunEnding(run, writer, dependencies);
+    this.ending = new RunEnding(run, writer, { ...dependencies, mayHaveCalls: () => this.mayHaveCalls });
     this.conversation = new Conversation(run, writer, { runs, messages, inputs });
   }
 
@@ -244,8 +244,18 @@ export class AgentLoop {
         'The answer ended inside a tool call; nothing of that call was executed.',
       );
     }
-    await this.dependencies.subAgents.endAll(this.run);
+    await this.endSubAgents();
     return this.ending.complete(stopReason, this.model.spent, this.thinking?.details);
+  }
+
+  /** Whether an answer with calls of tools may be stored: without one there is neither a sub-agent nor a frame. */
+  private get mayHaveCalls(): boolean {
+    const { attempt, checkpointSeq } = this.run;
+    return attempt > 1 || checkpointSeq > 0 || this.thinking?.hasCalls === true;
+  }
+
+  private async endSubAgents(): Promise<void> {
+    if (this.mayHaveCalls) await this.dependencies.subAgents.endAll(this.run);
   }
 
   private async stop(error: unknown): Promise<LoopResult> {
@@ -256,7 +266,7 @@ export class AgentLoop {
       if (this.writer.refused.aborted) throw this.writer.refused.reason;
       if (hasCode(stop, 'fenced') || (stop instanceof RunStop && stop.kind === 'lost')) return 'lost';
       if (isBlind || hasCode(stop, 'unavailable')) return 'moved';
-      await this.dependencies.subAgents.endAll(this.run);
+      await this.endSubAgents();
       await this.answerOpenCalls();
       await this.ending.stop(stop, this.model.spent);
       return 'over';

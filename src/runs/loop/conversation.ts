@@ -17,6 +17,9 @@ interface Progress extends Spent {
 
 type Addition = Pick<NewMessage, 'id' | 'role' | 'content' | 'hasParts' | 'stopReason' | 'prefixHash'>;
 
+/** Before its first checkpoint a run has nothing but what its user said, and that decides by its role alone. */
+const BEGINNING: LastMessage = { position: 0, role: 'user', content: [], hasParts: false, stopReason: null };
+
 /** The stored conversation of a run: what is in it decides the next step, and every addition is a checkpoint. */
 export class Conversation {
   private known: LastMessage | undefined;
@@ -30,6 +33,7 @@ export class Conversation {
     private readonly writer: LogWriter,
     private readonly stores: { runs: RunRepository; messages: MessageRepository; inputs: RunInputRepository },
   ) {
+    this.known = run.checkpointSeq === 0 ? BEGINNING : undefined;
     this.announced = run.inputs;
     this.isInputDue = run.inputs > 0;
   }

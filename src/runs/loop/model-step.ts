@@ -33,6 +33,8 @@ export interface ModelStepDependencies extends Omit<TurnDependencies, 'savePart'
 export class ModelStep {
   /** Why the last answer was refused. */
   details: StopDetails | undefined;
+  /** An answer with calls was to be stored, and with it what the model was asked with. */
+  hasCalls = false;
   private isFrameSaved = false;
   private pauses = 0;
   /** Nothing is gained by a second summary before the model has answered. */
@@ -131,6 +133,7 @@ export class ModelStep {
   /** Only a run that goes on needs it. */
   private frameToSave(content: ContentBlock[]): ModelStepDependencies['saveFrame'] | undefined {
     if (this.isFrameSaved || content.every(({ type }) => !type.endsWith('tool_use'))) return undefined;
+    this.hasCalls = true;
     return (on) => this.dependencies.saveFrame(on);
   }
 

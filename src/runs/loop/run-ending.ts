@@ -20,6 +20,8 @@ interface EndingDependencies {
   messages: MessageRepository;
   inputs: RunInputRepository;
   frames: FrameRepository;
+  /** Whether an answer with calls may be stored, and with it what the model was asked with. */
+  mayHaveCalls(): boolean;
   onUnexpected(error: unknown, run: Run): void;
 }
 
@@ -96,13 +98,13 @@ export class RunEnding {
     const { runs, messages, frames } = this.dependencies;
     const end = { status, stopReason, errorCode: code, ...spent, lastEventId: this.writer.lastEventId ?? '' };
     const neverBegan = this.run.status === 'queued';
-    return runs.settle(this.run, end, async (on) => {
+    return runs.settle(this.run, end, async (on, sent) => {
       if (neverBegan) return messages.withdraw(this.run, on, this.run.id);
       // Sent again it would be refused again, and every later message with it.
       if (code !== null && REFUSALS.has(code))
         await messages.markUnanswered(this.run, on, this.run.id, NOT_ACCEPTED);
-      await frames.delete(this.run, on, this.run.id);
-      return this.keepInputs(on);
+      if (this.dependencies.mayHaveCalls()) await frames.delete(this.run, on, this.run.id);
+      if (sent > 0) await this.keepInputs(on);
     });
   }
 
