@@ -38,8 +38,7 @@ export class Prompt {
   private readonly frameHash: string;
 
   constructor(private readonly frame: Frame) {
-    const { model, system, tools } = frame;
-    this.frameHash = hash(JSON.stringify([model, system, tools]));
+    this.frameHash = hashOf(frame);
   }
 
   request(history: History): ModelRequest {
@@ -69,6 +68,25 @@ export class Prompt {
     const sendable = said.filter(({ content }) => content.length > 0);
     return compaction === undefined ? sendable : afterSummary(compaction.summary, sendable);
   }
+}
+
+/** Nearly all runs ask with the frame of the run before: its tools are long, and always the same objects. */
+let lastHashed: { frame: Frame; hash: string } | undefined;
+
+function hashOf(frame: Frame): string {
+  if (lastHashed !== undefined && isSame(lastHashed.frame, frame)) return lastHashed.hash;
+  const { model, system, tools } = frame;
+  lastHashed = { frame, hash: hash(JSON.stringify([model, system, tools])) };
+  return lastHashed.hash;
+}
+
+function isSame(one: Frame, other: Frame): boolean {
+  return (
+    one.model === other.model &&
+    one.system === other.system &&
+    one.tools.length === other.tools.length &&
+    one.tools.every((tool, index) => tool === other.tools[index])
+  );
 }
 
 function hash(text: string): string {

@@ -1,4 +1,4 @@
-import type { ModelRequest } from './language-model.js';
+import type { ModelRequest, ToolSpec } from './language-model.js';
 
 /** Characters of a token, counted low, so that the estimate is rather too high. */
 const CHARACTERS = 3;
@@ -13,7 +13,17 @@ export function estimateTokens({
   messages,
   tools,
 }: Pick<ModelRequest, 'system' | 'messages' | 'tools'>): number {
-  return Math.ceil(weigh(system) + weigh(messages) + weigh(tools));
+  const ofTools = tools.reduce((sum, tool) => sum + weighTool(tool), PART_TOKENS);
+  return Math.ceil(weigh(system) + weigh(messages) + ofTools);
+}
+
+/** They are long, and the same objects in request after request. */
+const weights = new WeakMap<ToolSpec, number>();
+
+function weighTool(tool: ToolSpec): number {
+  const weight = weights.get(tool) ?? weigh(tool);
+  weights.set(tool, weight);
+  return weight;
 }
 
 function weigh(value: unknown): number {
