@@ -111,6 +111,13 @@ export class AgentService {
     return { plan, batches: (signal) => whileShown(() => this.sessions.watch(owner, session), read, signal) };
   }
 
+  /** All events of a run that its owner has just been handed: nothing of it is looked up again. */
+  watch(run: Run): Exclude<View, 'over'> {
+    const { sessionId } = run;
+    const plan = { sessionId, run, afterNumber: 0, afterSeq: 0, isReset: false, follow: false };
+    return { plan, batches: (signal) => this.views.read(run, plan, signal) };
+  }
+
   /**
    * The session that a cursor belongs to, for who says a start again with a cursor: that starts nothing.
    * @throws AppError `not_found` when the cursor names no run of the caller's.

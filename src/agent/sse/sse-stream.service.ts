@@ -62,8 +62,7 @@ export class SseStream {
     await this.streams.admit(principal, response);
     const run = await this.agent.start(principal, start);
     noteTarget(request, run.id, run.sessionId);
-    const follow = { sessionId: run.sessionId, runId: run.id, follow: false };
-    return this.observe(exchange, await this.agent.follow(principal, follow));
+    return this.observe(exchange, this.agent.watch(run));
   }
 
   /**
