@@ -1,4 +1,4 @@
-import type { Kysely, RawBuilder, Transaction } from 'kysely';
+import type { Compilable, CompiledQuery, Kysely, QueryResult, RawBuilder, Transaction } from 'kysely';
 import type { Notices } from './notices.js';
 import type { Schema } from './schema.js';
 import type { SharedSchema } from './tenant-tables.js';
@@ -107,6 +107,62 @@ export abstract class Database {
 
   /** Ends all connections; the data folder is free afterwards. */
   abstract close(): Promise<void>;
+}
+
+/**
+ * A query of one tenant's rows whose text is made once for each database: to make it with every call costs more than
+ * the embedded engine needs to answer it. What may differ from call to call are its values alone.
+ */
+export class KeptQuery<V extends Readonly<Record<string, StatementValue>>, Row> {
+  private readonly compiled = new WeakMap<Database, CompiledQuery<Row>>();
+
+  /** @param make makes the query with what stands for its values, which may be passed on, but not looked at. */
+  constructor(
+    private readonly make: (
+      tables: Tables,
+      values: V,
+      of: OfTenant & { database: Database },
+    ) => Compilable<Row>,
+  ) {}
+
+  /** @param on the transaction that it belongs to. */
+  ask(
+    database: Database,
+    { tenantId }: OfTenant,
+    values: V,
+    on: Queryable = database.kysely,
+  ): Promise<QueryResult<Row>> {
+    const query = this.compiled.get(database) ?? this.compile(database);
+    const given = { ...values, tenantId };
+    const parameters = query.parameters.map((each) => (each instanceof Slot ? each.valueIn(given) : each));
+    return on.executeQuery({ ...query, parameters });
+  }
+
+  private compile(database: Database): CompiledQuery<Row> {
+    const slots = new Map<string, Slot>();
+    const slotOf = (name: string): Slot => {
+      const slot = slots.get(name) ?? new Slot(name);
+      slots.set(name, slot);
+      return slot;
+    };
+    // The builder and the tenant's scope pass values on as they are, so what stands for one may be of another type.
+    const values = new Proxy({}, { get: (_, name) => slotOf(String(name)) }) as V & OfTenant;
+    const { tenantId } = values;
+    const query = this.make(database.of({ tenantId }), values, { tenantId, database }).compile();
+    this.compiled.set(database, query);
+    return query;
+  }
+}
+
+/** Stands in a kept query for the value of this name. */
+class Slot {
+  constructor(private readonly name: string) {}
+
+  valueIn(values: Readonly<Record<string, StatementValue>>): StatementValue {
+    const value = values[this.name];
+    if (value === undefined) throw new Error(`A kept query was asked without its value ${this.name}.`);
+    return value;
+  }
 }
 
 /** The type alone: every handle reaches every table. */

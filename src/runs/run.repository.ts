@@ -7,11 +7,10 @@ import type { RunsTable } from '../database/schema.js';
 import { isRunShownTo } from '../database/shown-to.js';
 import { AppError } from '../errors/app-error.js';
 import type { RunStatus, Usage } from '../event-log/run-event.js';
-import type { Cost } from '../usage/cost.js';
+import type { Spent } from '../usage/usage-sum.js';
+import { LEFT_AFTER_MS, runWrites } from './queue/run-writes.repository.js';
 import type { NewRun, Run, RunEnd } from './run.js';
 
-/** Milliseconds that a run may be without viewers before it counts as left. */
-export const LEFT_AFTER_MS = 10_000;
 const OPEN = ['queued', 'running', 'waiting'];
 
 /** Runs as their owners see them, and the writes that only the holder of the lease may do. */
@@ -23,39 +22,25 @@ export class RunRepository {
 
   /** Adds a run to a session whose row the transaction has locked. */
   async create(on: Queryable, run: NewRun): Promise<Run> {
-    const { now } = this.database;
-    const handle = this.database.of(run.owner, on);
-    const number = handle
-      .selectFrom('runs')
-      .select(sql<number>`coalesce(max(number), 0) + 1`.as('next'))
-      .where('session_id', '=', run.sessionId);
-    const row = await handle
-      .insertInto('runs')
-      .values({
-        id: run.id,
-        tenant_id: run.owner.tenantId,
-        user_id: run.owner.userId,
-        session_id: run.sessionId,
-        number,
-        status: 'queued',
-        attempt: 1,
-        owner: run.holder,
-        lease_until: sql<number>`${now} + ${run.leaseMs}`,
-        model: run.model,
-        principal_json: JSON.stringify(run.principal),
-        on_disconnect: run.onDisconnect,
-        watched_until: run.onDisconnect === 'cancel' ? this.soon : null,
-        usage_json: JSON.stringify(run.usage),
-        agent: run.agent ?? null,
-        parent_run_id: run.parent?.runId ?? null,
-        parent_call_id: run.parent?.callId ?? null,
-        root_run_id: run.rootRunId ?? null,
-        key_id: run.keyId ?? null,
-        created_at: now,
-      })
-      .returningAll()
-      .executeTakeFirstOrThrow();
-    return toRun(row);
+    const row = {
+      id: run.id,
+      user_id: run.owner.userId,
+      session_id: run.sessionId,
+      owner: run.holder,
+      lease_ms: run.leaseMs,
+      model: run.model,
+      principal_json: JSON.stringify(run.principal),
+      on_disconnect: run.onDisconnect,
+      usage_json: JSON.stringify(run.usage),
+      agent: run.agent ?? null,
+      parent_run_id: run.parent?.runId ?? null,
+      parent_call_id: run.parent?.callId ?? null,
+      root_run_id: run.rootRunId ?? null,
+      key_id: run.keyId ?? null,
+    };
+    const [created] = (await runWrites.insert.ask(this.database, run.owner, row, on)).rows;
+    if (created === undefined) throw new Error('A new run was not stored.');
+    return toRun(created);
   }
 
   async find(owner: Owner, id: string): Promise<Run | undefined> {
@@ -156,23 +141,19 @@ export class RunRepository {
    */
   async checkpoint(
     run: Run,
-    progress: { seq: number; turns: number; usage: Usage; cost: Cost },
+    progress: Spent & { seq: number; turns: number },
     work: (on: Queryable) => Promise<void>,
   ): Promise<number> {
     return this.database.transaction(async (trx) => {
-      const row = await this.database
-        .of(run, trx)
-        .updateTable('runs')
-        .set({
-          checkpoint_seq: progress.seq,
-          turns: progress.turns,
-          usage_json: JSON.stringify(progress.usage),
-          ...costColumns(progress.cost),
-        })
-        .where('id', '=', run.id)
-        .where('attempt', '=', run.attempt)
-        .returning('inputs')
-        .executeTakeFirst();
+      const { id, attempt } = run;
+      const values = {
+        id,
+        attempt,
+        checkpoint_seq: progress.seq,
+        turns: progress.turns,
+        ...spentColumns(progress),
+      };
+      const [row] = (await runWrites.checkpoint.ask(this.database, run, values, trx)).rows;
       if (row === undefined) throw fenced();
       await work(trx);
       return row.inputs;
@@ -189,23 +170,16 @@ export class RunRepository {
     work?: (on: Queryable, inputs: number) => Promise<void>,
   ): Promise<void> {
     await this.database.transaction(async (trx) => {
-      const row = await this.database
-        .of(run, trx)
-        .updateTable('runs')
-        .set({
-          status: end.status,
-          stop_reason: end.stopReason,
-          error_code: end.errorCode,
-          usage_json: JSON.stringify(end.usage),
-          ...costColumns(end.cost),
-          last_event_id: end.lastEventId,
-          lease_until: null,
-          ended_at: sql<number>`coalesce(ended_at, ${this.database.now})`,
-        })
-        .where('id', '=', run.id)
-        .where('attempt', '=', run.attempt)
-        .returning('inputs')
-        .executeTakeFirst();
+      const values = {
+        id: run.id,
+        attempt: run.attempt,
+        status: end.status,
+        stop_reason: end.stopReason,
+        error_code: end.errorCode,
+        last_event_id: end.lastEventId,
+        ...spentColumns(end),
+      };
+      const [row] = (await runWrites.end.ask(this.database, run, values, trx)).rows;
       if (row === undefined) throw fenced();
       await work?.(trx, row.inputs);
     });
@@ -260,8 +234,12 @@ function fenced(): AppError {
   return new AppError('fenced', 'Another process has taken this run over.');
 }
 
-function costColumns({ microUsd, isKnown }: Cost) {
-  return { cost_micro_usd: microUsd, cost_unknown: isKnown ? 0 : 1 };
+function spentColumns({ usage, cost: { microUsd, isKnown } }: Spent) {
+  return {
+    usage_json: JSON.stringify(usage),
+    cost_micro_usd: microUsd,
+    cost_unknown: isKnown ? 0 : 1,
+  };
 }
 
 export function toRun(row: Selectable<RunsTable>): Run {

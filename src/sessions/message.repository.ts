@@ -1,8 +1,31 @@
 import { Injectable } from '@nestjs/common';
-import type { Selectable } from 'kysely';
-import { Database, type OfTenant, type Queryable } from '../database/database.js';
+import { type Selectable, sql } from 'kysely';
+import { Database, KeptQuery, type OfTenant, type Queryable } from '../database/database.js';
 import type { MessagesTable } from '../database/schema.js';
 import type { Block, Compaction, LastMessage, Message, NewMessage } from './message.js';
+
+type NewRow = Record<'id' | 'session_id' | 'run_id' | 'role' | 'content_json', string> &
+  Record<'run_number' | 'position' | 'has_parts', number> &
+  Record<'stop_reason' | 'prefix_hash', string | null> & { created_at: number | null };
+
+const APPEND = new KeptQuery((tables, row: NewRow, { database }) =>
+  tables
+    .insertInto('messages')
+    .values({
+      id: row.id,
+      session_id: row.session_id,
+      run_id: row.run_id,
+      run_number: row.run_number,
+      position: row.position,
+      role: row.role,
+      content_json: row.content_json,
+      has_parts: row.has_parts,
+      stop_reason: row.stop_reason,
+      prefix_hash: row.prefix_hash,
+      created_at: sql<number>`coalesce(cast(${row.created_at} as bigint), ${database.now})`,
+    })
+    .onConflict((conflict) => conflict.column('id').doNothing()),
+);
 
 /** The only SQL about messages. Who asks has checked that the session is theirs; another tenant's is never found. */
 @Injectable()
@@ -11,24 +34,20 @@ export class MessageRepository {
 
   /** Appends, once however often it is said; call it in the transaction that checks the run's attempt. */
   async append(owner: OfTenant, on: Queryable, message: NewMessage): Promise<void> {
-    await this.database
-      .of(owner, on)
-      .insertInto('messages')
-      .values({
-        id: message.id,
-        session_id: message.sessionId,
-        run_id: message.runId,
-        run_number: message.runNumber,
-        position: message.position,
-        role: message.role,
-        content_json: JSON.stringify(message.content),
-        has_parts: message.hasParts ? 1 : 0,
-        stop_reason: message.stopReason,
-        prefix_hash: message.prefixHash ?? null,
-        created_at: message.createdAt ?? this.database.now,
-      })
-      .onConflict((conflict) => conflict.column('id').doNothing())
-      .execute();
+    const row = {
+      id: message.id,
+      session_id: message.sessionId,
+      run_id: message.runId,
+      run_number: message.runNumber,
+      position: message.position,
+      role: message.role,
+      content_json: JSON.stringify(message.content),
+      has_parts: message.hasParts ? 1 : 0,
+      stop_reason: message.stopReason,
+      prefix_hash: message.prefixHash ?? null,
+      created_at: message.createdAt ?? null,
+    };
+    await APPEND.ask(this.database, owner, row, on);
   }
 
   /** What a run and its user said, oldest first. */

@@ -8,13 +8,35 @@ import {
   type Updateable,
 } from 'kysely';
 import type { Owner } from '../auth/principal.js';
-import { Database, type OfTenant, type Queryable } from '../database/database.js';
+import { Database, KeptQuery, type OfTenant, type Queryable } from '../database/database.js';
 import { isId, newId } from '../database/ids.js';
 import { inFewLengths, TenantLookups } from '../database/lookups.js';
 import type { Schema, SessionsTable } from '../database/schema.js';
 import { EVERYBODY, isSessionShownTo } from '../database/shown-to.js';
 import { AppError } from '../errors/app-error.js';
 import { requireOwn, type Session, type SessionFields } from './session.js';
+
+type NewRow = Record<'id' | 'user_id' | 'metadata_json', string> &
+  Record<'title' | 'model' | 'system' | 'agent' | 'parent_run_id', string | null>;
+
+const CREATE = new KeptQuery((tables, row: NewRow, { tenantId, database }) =>
+  tables
+    .insertInto('sessions')
+    .values({
+      id: row.id,
+      tenant_id: tenantId,
+      user_id: row.user_id,
+      title: row.title,
+      model: row.model,
+      system: row.system,
+      metadata_json: row.metadata_json,
+      agent: row.agent,
+      parent_run_id: row.parent_run_id,
+      created_at: database.now,
+      updated_at: database.now,
+    })
+    .returningAll(),
+);
 
 /** The only SQL about sessions; every query names the owner; the tenant is put there by `Database.of`. */
 @Injectable()
@@ -29,25 +51,19 @@ export class SessionRepository {
     fields: SessionFields & { parentRunId?: string },
     on?: Queryable,
   ): Promise<Session> {
-    const row = await this.database
-      .of(owner, on)
-      .insertInto('sessions')
-      .values({
-        id: newId('ses'),
-        tenant_id: owner.tenantId,
-        user_id: owner.userId,
-        title: fields.title ?? null,
-        model: fields.model ?? null,
-        system: fields.system ?? null,
-        metadata_json: JSON.stringify(fields.metadata ?? {}),
-        agent: fields.agent ?? null,
-        parent_run_id: fields.parentRunId ?? null,
-        created_at: this.database.now,
-        updated_at: this.database.now,
-      })
-      .returningAll()
-      .executeTakeFirstOrThrow();
-    return toSession(row);
+    const row = {
+      id: newId('ses'),
+      user_id: owner.userId,
+      title: fields.title ?? null,
+      model: fields.model ?? null,
+      system: fields.system ?? null,
+      metadata_json: JSON.stringify(fields.metadata ?? {}),
+      agent: fields.agent ?? null,
+      parent_run_id: fields.parentRunId ?? null,
+    };
+    const [created] = (await CREATE.ask(this.database, owner, row, on)).rows;
+    if (created === undefined) throw new Error('A new session was not stored.');
+    return toSession(created);
   }
 
   async find(owner: Owner, id: string, on?: Queryable): Promise<Session | undefined> {

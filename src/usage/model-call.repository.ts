@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { sql } from 'kysely';
-import { Database, type Queryable } from '../database/database.js';
+import { Database, KeptQuery, type Queryable } from '../database/database.js';
 import { AppError } from '../errors/app-error.js';
 import type { Budget, MeteredRun } from './budget.js';
 import { BudgetRepository, keysIn, keysJson, NoRoom } from './budget.repository.js';
@@ -20,6 +20,38 @@ export interface WorstCase {
   outputTokens: number;
   microUsd: number | null;
 }
+
+type NewRow = Record<'id' | 'user_id' | 'session_id' | 'run_id' | 'root_run_id' | 'kind' | 'model', string> &
+  Record<'attempt' | 'busy_ms', number> &
+  ReturnType<typeof endedColumns>;
+
+const RECORD = new KeptQuery((tables, row: NewRow, { tenantId, database: { now } }) =>
+  tables
+    .insertInto('model_calls')
+    .values({
+      id: row.id,
+      tenant_id: tenantId,
+      user_id: row.user_id,
+      session_id: row.session_id,
+      run_id: row.run_id,
+      root_run_id: row.root_run_id,
+      attempt: row.attempt,
+      kind: row.kind,
+      model: row.model,
+      state: row.state,
+      input_tokens: row.input_tokens,
+      output_tokens: row.output_tokens,
+      cache_read_input_tokens: row.cache_read_input_tokens,
+      cache_creation_input_tokens: row.cache_creation_input_tokens,
+      estimated: row.estimated,
+      cost_micro_usd: row.cost_micro_usd,
+      request_id: row.request_id,
+      message_id: row.message_id,
+      started_at: sql`${now} - cast(${row.busy_ms} as bigint)`,
+      ended_at: now,
+    })
+    .onConflict((conflict) => conflict.doNothing()),
+);
 
 /**
  * The calls of models: `reserved` while they may go on, then `spent` or, when they were refused before they began,
@@ -86,25 +118,20 @@ export class ModelCallRepository {
 
   /** Writes down a call that no budget has held. Said twice it is one. @returns false the second time. */
   async record({ id, run, kind, model }: NewCall, outcome: CallOutcome, busyMs: number): Promise<boolean> {
-    const { numInsertedOrUpdatedRows } = await this.database
-      .of(run)
-      .insertInto('model_calls')
-      .values({
-        id,
-        tenant_id: run.tenantId,
-        user_id: run.userId,
-        session_id: run.sessionId,
-        run_id: run.id,
-        root_run_id: run.rootRunId,
-        attempt: run.attempt,
-        kind,
-        model,
-        ...this.ended(outcome),
-        started_at: sql`${this.database.now} - ${busyMs}`,
-      })
-      .onConflict((conflict) => conflict.doNothing())
-      .executeTakeFirst();
-    return numInsertedOrUpdatedRows === 1n;
+    const values = {
+      id,
+      user_id: run.userId,
+      session_id: run.sessionId,
+      run_id: run.id,
+      root_run_id: run.rootRunId,
+      attempt: run.attempt,
+      kind,
+      model,
+      ...endedColumns(outcome),
+      busy_ms: busyMs,
+    };
+    const { numAffectedRows } = await RECORD.ask(this.database, run, values);
+    return numAffectedRows === 1n;
   }
 
   /**
@@ -146,26 +173,11 @@ export class ModelCallRepository {
     return this.database
       .acrossTenants(on)
       .updateTable('model_calls')
-      .set(this.ended(outcome))
+      .set({ ...endedColumns(outcome), ended_at: this.database.now })
       .where('id', '=', id)
       .where('state', '=', state)
       .returning(['reserved_tokens', 'reserved_micro_usd', 'budgets_json'])
       .executeTakeFirst();
-  }
-
-  private ended({ tokens, estimated, costMicroUsd, requestId, messageId }: CallOutcome) {
-    return {
-      state: tokens === undefined ? 'refused' : 'spent',
-      input_tokens: tokens?.input_tokens ?? 0,
-      output_tokens: tokens?.output_tokens ?? 0,
-      cache_read_input_tokens: tokens?.cache_read_input_tokens ?? 0,
-      cache_creation_input_tokens: tokens?.cache_creation_input_tokens ?? 0,
-      estimated: estimated ? 1 : 0,
-      cost_micro_usd: tokens === undefined ? 0 : costMicroUsd,
-      request_id: requestId ?? null,
-      message_id: messageId ?? null,
-      ended_at: this.database.now,
-    };
   }
 
   /** Undefined: the run is gone. */
@@ -178,6 +190,20 @@ export class ModelCallRepository {
       .executeTakeFirst();
     return row?.session_id;
   }
+}
+
+function endedColumns({ tokens, estimated, costMicroUsd, requestId, messageId }: CallOutcome) {
+  return {
+    state: tokens === undefined ? 'refused' : 'spent',
+    input_tokens: tokens?.input_tokens ?? 0,
+    output_tokens: tokens?.output_tokens ?? 0,
+    cache_read_input_tokens: tokens?.cache_read_input_tokens ?? 0,
+    cache_creation_input_tokens: tokens?.cache_creation_input_tokens ?? 0,
+    estimated: estimated ? 1 : 0,
+    cost_micro_usd: tokens === undefined ? 0 : costMicroUsd,
+    request_id: requestId ?? null,
+    message_id: messageId ?? null,
+  };
 }
 
 function sum(tokens: CallTokens): number {

@@ -501,11 +501,11 @@ function median(times: number[]): string {
 function countStatements(database: Database) {
   let [statements, transactions] = [0, 0];
   const kysely = database.kysely.withPlugin({
-    transformQuery: ({ node }) => {
+    transformQuery: ({ node }) => node,
+    transformResult: ({ result }) => {
       statements += 1;
-      return node;
+      return Promise.resolve(result);
     },
-    transformResult: ({ result }) => Promise.resolve(result),
   });
   const counting = Object.create(database, {
     kysely: { value: kysely },

@@ -5,8 +5,9 @@ import { newId } from '../../database/ids.js';
 import type { Notices } from '../../database/notices.js';
 import type { RunsTable } from '../../database/schema.js';
 import type { Run } from '../run.js';
-import { LEFT_AFTER_MS, toRun } from '../run.repository.js';
+import { toRun } from '../run.repository.js';
 import { runsConfig, type RunsConfig } from '../runs.config.js';
+import { LEFT_AFTER_MS } from './run-writes.repository.js';
 
 /** The condition of the index `runs_open`, in its words: without it all runs there ever were are looked at. */
 const OPEN = sql<boolean>`r.status in ('queued', 'running', 'waiting')`;
