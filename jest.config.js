@@ -6,7 +6,9 @@ const ELSEWHERE = ['browser', 'chaos', 'clients', 'documents', 'executor', 'faul
 );
 const NEEDS_POSTGRES = process.env.TEST_DATABASE_URL
   ? []
-  : ['notices', 'migrations'].map((name) => `<rootDir>/src/database/postgres/postgres-${name}.spec.ts`);
+  : ['busy', 'notices', 'migrations'].map(
+      (name) => `<rootDir>/src/database/postgres/postgres-${name}.spec.ts`,
+    );
 
 /** Stories have `npm run test:stories`; this one is a model of log, lease and resume, and starts nothing. */
 const STORIES = '<rootDir>/test/((?!simulation)[^/]+\\.e2e-spec|security/parsers\\.spec)\\.ts$';

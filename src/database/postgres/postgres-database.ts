@@ -3,7 +3,7 @@ import { Database, type Tables } from '../database.js';
 import { migrate } from '../migrate.js';
 import type { SharedSchema } from '../tenant-tables.js';
 import { PostgresNotices } from './postgres-notices.js';
-import { connectionOptions, openPool, patientOptions } from './postgres-pool.js';
+import { BUSY_MS, connectionOptions, openPool, patientOptions } from './postgres-pool.js';
 
 /** Leases and the log: one statement of each at a time. */
 const URGENT_CONNECTIONS = 2;
@@ -25,7 +25,7 @@ export class PostgresDatabase extends Database {
 
   constructor(private readonly address: string) {
     super();
-    this.kysely = open(connectionOptions(address));
+    this.kysely = open(connectionOptions(address), BUSY_MS);
     this.urgent = open({ ...connectionOptions(address), max: URGENT_CONNECTIONS });
     this.notices = new PostgresNotices(address, (channel, payloads) =>
       sql`select pg_notify(${channel}, payload) from unnest(cast(${payloads} as text[])) as payload`.execute(
@@ -55,6 +55,6 @@ export class PostgresDatabase extends Database {
   }
 }
 
-function open<Schema>(options: Parameters<typeof openPool>[0]): Kysely<Schema> {
-  return new Kysely<Schema>({ dialect: new PostgresDialect({ pool: openPool(options) }) });
+function open<Schema>(...pool: Parameters<typeof openPool>): Kysely<Schema> {
+  return new Kysely<Schema>({ dialect: new PostgresDialect({ pool: openPool(...pool) }) });
 }
