@@ -89,7 +89,7 @@ if (hasChromium()) {
       await page.keyboard.press('Escape');
     });
 
-    it('stops an answer, but not with the Escape that closes a menu or a dialog', async () => {
+    it('stops an answer, but not with the Escape that closes a menu or a dialog, or is for the search', async () => {
       await page.getByLabel('Message').fill('Tell me a long story about everything there is.');
       await page.keyboard.press('Enter');
       const stop = page.getByRole('button', { name: 'Stop' });
@@ -101,7 +101,15 @@ if (hasChromium()) {
       await page.locator('#account-menu').waitFor();
       await page.keyboard.press('Escape');
       await page.locator('#account-menu').waitFor({ state: 'hidden' });
-      expect(await stop.isVisible()).toBe(true);
+      await page.keyboard.press('Control+KeyK');
+      await page.keyboard.press('Escape');
+      // While it stops, the button cannot be pressed.
+      expect([await focused(), await stop.isVisible(), await stop.isEnabled()]).toEqual([
+        'search',
+        true,
+        true,
+      ]);
+      await page.getByLabel('Message').focus();
       await page.keyboard.press('Escape');
       await page.getByRole('article', { name: 'Answer' }).getByText('Stopped').waitFor();
     });

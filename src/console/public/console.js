@@ -173,7 +173,8 @@ function beginAnew() {
 
 function stopOrClose() {
   if (drawer.isOpen) drawer.close();
-  else void composer.stop();
+  // Who wants to leave the search presses Escape once too often.
+  else if (!sessions.isSearching) void composer.stop();
 }
 
 const shortcuts = new Shortcuts({

@@ -78,6 +78,11 @@ export class SessionList {
     next.scrollIntoView({ block: 'nearest' });
   }
 
+  /** Whether somebody is in the field for searching. */
+  get isSearching() {
+    return document.activeElement === this.#search;
+  }
+
   focusSearch() {
     this.#search.focus();
     this.#search.select();
