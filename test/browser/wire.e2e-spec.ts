@@ -151,6 +151,22 @@ if (hasChromium()) {
       await answer.getByText('Done ·').waitFor();
     });
 
+    it('keeps the focus on a row that a reset takes back', async () => {
+      upstream.answer(() => ({ sse: textReply(WORDS), paceMs: 40 }));
+      const answer = await ask();
+      await until('some words', async () => (await answerText(answer)).join('').includes('w9'));
+      const summary = rows('token').first().locator('summary');
+      await summary.focus();
+      await server.crash();
+      await rows('lost').first().waitFor();
+      await server.restart();
+      await drawer().locator('li.taken').waitFor();
+      await answer.getByText('Done ·').waitFor();
+      expect(await summary.evaluate((node) => node === node.ownerDocument.activeElement)).toBe(true);
+      await page.keyboard.press('Enter');
+      await rows('token').first().locator('.wire-piece').first().waitFor();
+    });
+
     it('shows that the server died: the cut, the event after which it asked again, and what was taken back', async () => {
       upstream.answer(() => ({ sse: textReply(WORDS), paceMs: 40 }));
       const answer = await ask();

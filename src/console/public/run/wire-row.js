@@ -44,6 +44,10 @@ export class WireRow {
     this.refresh();
   }
 
+  focus() {
+    this.details.querySelector('summary').focus({ preventScroll: true });
+  }
+
   /** The row may have grown. */
   refresh() {
     const { entries, size, taken } = this.row;

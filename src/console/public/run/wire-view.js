@@ -123,7 +123,11 @@ export class WireView {
     if (atEnd) this.#list.scrollTop = this.#list.scrollHeight;
   }
 
+  /** Whoever has come to a row with the keyboard stays on it, or in the list when it is not there any more. */
   #drawAll(log) {
+    const focused = document.activeElement;
+    const hadFocus = this.#list.contains(focused) && focused !== this.#list;
+    const left = this.#rows.find((row) => row.element.contains(focused))?.row;
     const all = (log?.rows ?? []).filter(({ kind }) => this.#shown.has(kind));
     this.#rows = all.slice(-this.#most).map((row) => new WireRow(row));
     this.#earlier.hidden = all.length <= this.#most;
@@ -131,6 +135,10 @@ export class WireView {
     this.#read = log?.rows.length ?? 0;
     this.#rewritten = log?.rewritten;
     this.#drawn = log;
+    if (!hadFocus) return;
+    const again = this.#rows.find(({ row }) => row === left);
+    if (again) again.focus();
+    else this.#list.focus({ preventScroll: true });
   }
 
   /** The row that was the last may have grown. */
