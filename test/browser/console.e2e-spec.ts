@@ -1,9 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { join } from 'node:path';
-import type { Browser } from 'playwright-core';
+import type { Browser, Page, Route } from 'playwright-core';
 import { ServerProcess } from '../support/server-process.js';
 import { TEST_ENV } from '../support/test-env.js';
 import { hasChromium, launchChromium, openPage, screenshotFolder, type WatchedPage } from './chromium.js';
+
+async function signIn(page: Page): Promise<void> {
+  await page.getByLabel(/e-?mail/i).fill(TEST_ENV.ADMIN_EMAIL);
+  await page.getByLabel(/password/i).fill(TEST_ENV.ADMIN_PASSWORD);
+  await page.getByRole('button', { name: /sign in/i }).click();
+}
 
 if (hasChromium()) {
   describe('the console', () => {
@@ -33,9 +39,7 @@ if (hasChromium()) {
       const shot = (name: string) => page.screenshot({ path: join(folder, `${name}.png`) });
       await page.goto(`${server.url}/`);
       await shot('1-sign-in');
-      await page.getByLabel(/e-?mail/i).fill(TEST_ENV.ADMIN_EMAIL);
-      await page.getByLabel(/password/i).fill(TEST_ENV.ADMIN_PASSWORD);
-      await page.getByRole('button', { name: /sign in/i }).click();
+      await signIn(page);
 
       const box = page.getByLabel('Message');
       await box.fill('What is 6*7, and what is 2^10?');
@@ -80,6 +84,41 @@ if (hasChromium()) {
       expect(await second.locator('details.tool').innerText()).toMatch(/Denied by the user/);
       await page.screenshot({ path: join(folder, '5-decided.png') });
       expect(complaints).toEqual([]);
+    });
+
+    it('is not left for a call of the login before that is refused late', async () => {
+      const { page } = await openPage(await browser.newContext());
+      const heading = page.getByRole('heading', { level: 1, name: 'New conversation' });
+      await page.goto(`${server.url}/`);
+      await signIn(page);
+      await heading.waitFor();
+      const { promise: asked, resolve: hold } = Promise.withResolvers<Route>();
+      await page.route('**/api/agent/sessions?*', hold, { times: 1 });
+      await page.evaluate(`dispatchEvent(new Event('focus'))`);
+      const late = await asked;
+      await page.getByRole('button', { name: 'Account and settings' }).click();
+      await page.getByRole('button', { name: 'Sign out' }).click();
+      await heading.waitFor({ state: 'hidden' });
+      await signIn(page);
+      await heading.waitFor();
+
+      const looked = page.waitForResponse('**/api/auth/me');
+      await late.fulfill({ status: 401, json: { code: 'unauthenticated' } });
+      expect((await looked).status()).toBe(200);
+      await page.getByLabel('Message').fill('What is 6*7?');
+      await page.getByLabel('Message').press('Enter');
+      await page.getByRole('article', { name: 'Answer' }).getByText('Done').waitFor();
+    });
+
+    it('is left when nobody is signed in any more', async () => {
+      const context = await browser.newContext();
+      const { page } = await openPage(context);
+      await page.goto(`${server.url}/`);
+      await signIn(page);
+      await page.getByRole('heading', { level: 1, name: 'New conversation' }).waitFor();
+      await context.clearCookies();
+      await page.evaluate(`dispatchEvent(new Event('focus'))`);
+      await page.getByRole('button', { name: /sign in/i }).waitFor();
     });
   });
 }

@@ -119,8 +119,11 @@ async function openAddress() {
 }
 
 let userId = null;
+/** How often somebody has signed in here or left. */
+let changes = 0;
 
 async function enter(user) {
+  changes += 1;
   userId = user.id;
   markSignedIn(user.id);
   signIn.hide();
@@ -131,6 +134,7 @@ async function enter(user) {
 }
 
 function leave() {
+  changes += 1;
   markSignedIn(null);
   closeAll();
   drawer.close();
@@ -150,8 +154,25 @@ async function signOut() {
 
 /** What went wrong outside of the user's own action; without a sign-in nothing can be shown at all. */
 function report(error) {
-  if (error.status === 401) leave();
+  if (error.status === 401) void leaveWhenSignedOut();
   else tell(error.message);
+}
+
+/**
+ * A call was refused for want of a sign-in. It may be one of the login before, answered late, so the server says who
+ * is signed in now.
+ */
+async function leaveWhenSignedOut() {
+  if (app.hidden) return;
+  const before = changes;
+  try {
+    const user = await currentUser();
+    if (before !== changes) return;
+    if (user === null) leave();
+    else if (user.id !== userId) location.reload();
+  } catch (error) {
+    tell(error.message);
+  }
 }
 
 /** A line above the field for messages; who has no field reads it below the title. */
@@ -162,7 +183,7 @@ function tell(words) {
 }
 
 function orSignIn(error) {
-  if (error.status === 401) leave();
+  if (error.status === 401) void leaveWhenSignedOut();
   throw error;
 }
 
