@@ -13,6 +13,7 @@ import {
   toolUse,
   untilAborted,
 } from '../../test/support/runs/scripted-model.js';
+import { AppError } from '../errors/app-error.js';
 import type { LanguageModel, ModelRequest } from '../model/language-model.js';
 
 let bench: RunBench;
@@ -134,6 +135,24 @@ describe('the dispatcher', () => {
       '2.2 token ok',
       '2.3 done completed end_turn 10/7 in 1',
     ]);
+  });
+
+  it('starts on a full disk, and takes runs of the dead once there is space', async () => {
+    const dead = await bench.begin();
+    const real = bench.newLeases();
+    let isFull = true;
+    const leases = over(real, {
+      releaseDead: () =>
+        isFull ? Promise.reject(new AppError('storage_full', 'Full.')) : real.releaseDead(),
+    });
+    const node = newNode(new ScriptedModel(() => saying(['ok'])), { leases });
+    await node.dispatcher.onApplicationBootstrap();
+    await committed();
+    expect(node.attached).toEqual([]);
+    isFull = false;
+    node.dispatcher.kick();
+
+    expect((await node.ended(dead)).at(-1)).toMatch(/done completed/);
   });
 
   it.each(Array.from({ length: 12 }, (_, n) => n))(

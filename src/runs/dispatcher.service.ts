@@ -32,6 +32,8 @@ export class Dispatcher implements OnApplicationBootstrap {
   /** Runs that are being claimed: each takes a place already. */
   private arriving = 0;
   private draining = false;
+  /** Leases of the process before stand in the way still. */
+  private isAmongDead = false;
   private pausedUntil = 0;
   private look: NodeJS.Timeout | undefined;
 
@@ -52,7 +54,11 @@ export class Dispatcher implements OnApplicationBootstrap {
   }
 
   async onApplicationBootstrap(): Promise<void> {
-    await this.leases.releaseDead();
+    this.isAmongDead = true;
+    await this.releaseDead().catch((error: unknown) => {
+      if (!hasCode(error, 'storage_full')) throw error;
+      this.logger.error({ err: error }, 'There is no space left: runs go on when there is');
+    });
     const { notices } = this.leases;
     notices.listen('queue', () => this.kick());
     notices.listen('cancel', (ids) => {
@@ -161,9 +167,16 @@ export class Dispatcher implements OnApplicationBootstrap {
     return this.isReady && this.active.size + this.arriving < this.config.MAX_ACTIVE_RUNS;
   }
 
+  private async releaseDead(): Promise<void> {
+    if (!this.isAmongDead) return;
+    await this.leases.releaseDead();
+    this.isAmongDead = false;
+  }
+
   private async claimAll(): Promise<void> {
     while (this.moreToClaim) {
       this.moreToClaim = false;
+      await this.releaseDead();
       while (this.hasRoom) {
         const taken = await this.take(() => this.leases.claimNext([...this.active.keys()]));
         if (taken === undefined) break;

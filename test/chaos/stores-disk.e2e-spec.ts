@@ -58,6 +58,39 @@ describe('SQLite on a disk that is full', () => {
   );
 });
 
+describe('SQLite on a disk that is full when the server starts', () => {
+  withDisk('row 22: what was said is read, new work is refused, and all works again with space', async () => {
+    const disk = smallDisk(16);
+    const upstream = await FakeUpstream.start(answerTalk);
+    endings.push(() => upstream.stop());
+    const env = { ...upstreamEnv(upstream.url), LOG_LEVEL: 'warn' };
+    const server = await ServerProcess.start({ dataDir: disk.folder, env });
+    endings.push(() => server.stop());
+    const api = await Api.as(server.url, 'ada');
+    const session = await api.createSession();
+    const run = await api.post(session, askFor('22-start', { ...TALK, words: 200 }));
+    const viewer = await api.open({ session_id: session });
+    await until('the run to have said something', () => viewer.events.length > 30);
+    await server.crash();
+    const said = viewer.events.map(({ id }) => id);
+    disk.fill();
+
+    await server.restart();
+    const reader = await api.open({ session_id: session });
+    await until('what was said', () => reader.events.length >= said.length);
+    expect(reader.events.slice(0, said.length).map(({ id }) => id)).toEqual(said);
+    const refusals = new Set<number>();
+    for (let n = 0; n < 5; n += 1)
+      await until('a refusal', async () => refused(await ask(api, session), refusals));
+    expect([...refusals]).toContain(507);
+    disk.free();
+    await api.settled(run.id);
+    await expectQuick(api);
+    await server.crash();
+    expect(integrityOf(disk.folder)).toEqual(['ok']);
+  });
+});
+
 describeWith(['sql'], 'PostgreSQL on a disk that is full', () => {
   withDisk('row 22: the same when its data have no space left', async () => {
     const disk = smallDisk(96);
@@ -177,7 +210,7 @@ function ask(api: Api, session: string): Promise<Answer> {
 
 /** What SQLite says of its file, once no server has it. */
 function integrityOf(folder: string): unknown[] {
-  const database = new DatabaseSync(join(folder, 'agentline.db'));
+  const database = new DatabaseSync(join(folder, 'agentline.sqlite'));
   try {
     return database
       .prepare('pragma integrity_check')

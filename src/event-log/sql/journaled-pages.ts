@@ -81,7 +81,7 @@ export class JournaledPages implements LogStore {
   }
 
   async remove(runId: string): Promise<void> {
-    await this.journal.settle();
+    await this.journal.remove(runId);
     await this.pages.remove(runId);
   }
 }

@@ -28,6 +28,13 @@ class Bench {
     );
   }
 
+  /** From now on, or no longer, there is no page of the disk left. */
+  async fillDisk(isFull = true): Promise<void> {
+    const { rows } = await sql<{ page_count: number }>`pragma page_count`.execute(this.database.kysely);
+    const most = isFull ? rows[0]!.page_count : 100_000;
+    await sql`pragma max_page_count = ${sql.lit(most)}`.execute(this.database.kysely);
+  }
+
   rows(table: 'run_pages' | 'run_journal'): Promise<number> {
     return this.database.inProcess.transaction(
       (statements) => (statements.get(`select count(*) as n from ${table}`) as { n: number }).n,
@@ -99,6 +106,46 @@ describe('the journal of pages', () => {
     expect(await bench.read(a)).toEqual(['1.1 12', '1.2 12']);
     expect(await bench.read(b)).toEqual(['1.1 12', '1.2 5011', '1.3 5011']);
     expect(await bench.rows('run_journal')).toBe(0);
+  });
+
+  it('opens without space, tells what was said from memory, and makes pages of it once there is space', async () => {
+    for (let seq = 1; seq <= 5; seq += 1)
+      await bench.journal.insert([page(a, seq, 1, LONG), page(b, seq, 1, 'w')]);
+    await bench.journal.insert([page(b, 6, 1, LONG)]);
+    await bench.fillDisk();
+    bench.begin();
+
+    await bench.journal.open();
+
+    const kept = bench.journal.after(b, { seq: 4 });
+    expect(kept?.pages.flatMap(lines)).toEqual(['1.5 12', '1.6 5011']);
+    await expect(bench.journal.settle()).rejects.toMatchObject({ code: 'storage_full' });
+    await expect(bench.journal.insert([page(b, 7, 1, LONG, LONG)])).rejects.toMatchObject({
+      code: 'storage_full',
+    });
+    await bench.fillDisk(false);
+    await bench.journal.insert([page(b, 7)]);
+    await bench.journal.settle();
+    expect(await bench.rows('run_journal')).toBe(0);
+    bench.begin();
+    expect(await bench.read(a)).toHaveLength(5);
+    expect(await bench.read(b)).toHaveLength(7);
+  });
+
+  it('forgets a run without space for pages of the others, and for good', async () => {
+    await bench.journal.insert([page(a, 1), page(b, 1, 1, LONG)]);
+    await bench.journal.insert([page(a, 2)]);
+    await bench.journal.insert([page(b, 2)]);
+    await bench.fillDisk();
+
+    await bench.journal.remove(a);
+
+    expect(bench.journal.end(a)).toBeUndefined();
+    expect(bench.journal.end(b)).toMatchObject({ seq: 2 });
+    await bench.fillDisk(false);
+    bench.begin();
+    expect(await bench.read(a)).toEqual([]);
+    expect(await bench.read(b)).toEqual(['1.1 5011', '1.2 12']);
   });
 
   it('does not bring back what was removed with its run', async () => {

@@ -1,4 +1,5 @@
 import type { InProcess, Statements } from '../../database/database.js';
+import { hasCode } from '../../errors/app-error.js';
 import type { LogEnd, LogPage } from '../event-log.js';
 import { pageAfter } from '../log-page.js';
 import { type Continuation, type LogPlace, type PageOutcome, writerKey } from '../log-store.js';
@@ -25,6 +26,9 @@ const ATTEMPT = 'select attempt from runs where id = ?';
 const ADD = 'insert into run_journal (pages) values (?)';
 const READ = 'select pages from run_journal order by id';
 const CLEAR = 'delete from run_journal';
+const FIND = 'select id, pages from run_journal where instr(pages, ?) > 0';
+const PUT = 'insert into run_journal (id, pages) values (?, ?)';
+const DROP = 'delete from run_journal where id = ?';
 const LAST = 'select max(last_seq) as seq from run_pages where run_id = ?';
 const KEEP_PAGE = `insert into run_pages (run_id, first_seq, last_seq, attempt, size, events)
   values (?, ?, ?, ?, ?, ?) on conflict (run_id, first_seq) do nothing`;
@@ -44,15 +48,16 @@ export class PageJournal {
 
   constructor(private readonly engine: InProcess) {}
 
-  /** Makes pages of what an earlier process has left. */
+  /**
+   * Makes pages of what an earlier process has left. Without space for them it stays in the table and is kept in
+   * memory, as if this process had written it: what was said can be read on a full disk too.
+   */
   open(): Promise<void> {
-    return (this.opened ??= this.engine
-      .transaction((statements) => this.recover(statements))
-      .catch((error: unknown) => {
-        this.opened = undefined;
-        throw error;
-      })
-      .finally(() => this.forgetAll()));
+    return (this.opened ??= this.recover().catch((error: unknown) => {
+      this.opened = undefined;
+      this.forgetAll();
+      throw error;
+    }));
   }
 
   /** As `LogStore.insert`. Each page is written only where its attempt is still the run's. */
@@ -81,10 +86,16 @@ export class PageJournal {
     await this.open();
     clearTimeout(this.timer);
     this.timer = undefined;
+    await this.settleAll();
+  }
+
+  /** Takes back what is kept of a run. Nothing is made of the others: it takes no more space than there was before. */
+  async remove(runId: string): Promise<void> {
+    await this.open();
     if (this.commits === 0) return;
     await this.engine.transaction(
-      (statements) => this.keepAll(statements),
-      () => this.forgetAll(),
+      (statements) => strike(runId, statements),
+      () => this.forget(runId),
     );
   }
 
@@ -166,7 +177,16 @@ export class PageJournal {
     this.settle().catch(() => undefined);
   }
 
-  private recover(statements: Statements): void {
+  private async recover(): Promise<void> {
+    await this.engine.transaction((statements) => this.readAll(statements));
+    try {
+      await this.settleAll();
+    } catch (error) {
+      if (!hasCode(error, 'storage_full')) throw error;
+    }
+  }
+
+  private readAll(statements: Statements): void {
     const ends = new Map<string, number>();
     for (const { pages } of statements.all(READ) as { pages: string }[]) {
       for (const text of parseCommit(pages)) {
@@ -176,8 +196,16 @@ export class PageJournal {
         // A run's pages come in order: what is not after its end is there, or the run is gone.
         if (text.firstSeq > end) this.keep(text);
       }
+      this.commits += 1;
     }
-    this.keepAll(statements);
+  }
+
+  private async settleAll(): Promise<void> {
+    if (this.commits === 0) return;
+    await this.engine.transaction(
+      (statements) => this.keepAll(statements),
+      () => this.forgetAll(),
+    );
   }
 
   private keepAll(statements: Statements): void {
@@ -224,6 +252,16 @@ function outcomeOf({ runId, attempt }: LogPage, statements: Statements): PageOut
 function storedEnd(runId: string, statements: Statements): number {
   if (statements.get(ATTEMPT, runId) === undefined) return Infinity;
   return (statements.get(LAST, runId) as { seq: number | null }).seq ?? 0;
+}
+
+/** Takes the pages of a run out of the table, which are told again at a start otherwise. */
+function strike(runId: string, statements: Statements): void {
+  for (const { id, pages } of statements.all(FIND, runId) as { id: number; pages: string }[]) {
+    const others = parseCommit(pages).filter((text) => text.runId !== runId);
+    // In this order: what is written takes the place of what is gone.
+    statements.run(DROP, id);
+    if (others.length > 0) statements.run(PUT, id, formatCommit(others));
+  }
 }
 
 function keepPages(texts: readonly PageText[], statements: Statements): void {

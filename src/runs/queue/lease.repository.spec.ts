@@ -288,4 +288,11 @@ onEachDatabase('leases', (open) => {
     const expected = bench.database.exclusive ? [running.id, queued.id] : [undefined, undefined];
     expect(claims.map((claim) => claim?.id)).toEqual(expected);
   });
+
+  it('of a process itself are not those of the dead', async () => {
+    await bench.begin();
+    await ada.releaseDead();
+
+    expect(await bob.claimNext()).toBeUndefined();
+  });
 });

@@ -137,8 +137,8 @@ export class LeaseRepository {
   }
 
   /**
-   * Where no other process can hold a lease, those found at start belong to the dead, and nobody could watch a run
-   * that waits.
+   * Where no other process can hold a lease, those of others belong to the dead, and nobody could watch a run that
+   * waits.
    */
   async releaseDead(): Promise<void> {
     if (!this.database.exclusive) return;
@@ -148,6 +148,7 @@ export class LeaseRepository {
       .set({ lease_until: 0 })
       .where('status', 'in', ['queued', 'running', 'waiting'])
       .where('lease_until', 'is not', null)
+      .where(sql<boolean>`owner is distinct from ${this.holder}`)
       .execute();
     await sql`update runs set ${this.watchedAnew} where status = 'waiting'`.execute(
       this.database.acrossTenants(),
