@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import type { Logger } from 'pino';
 import { gatherMetrics } from '../telemetry/worker-metrics.js';
+import { makeWorker } from './make-worker.js';
 import { isReport, type Order, type ReadyLine } from './orders.js';
 
 /** Milliseconds before a worker that ended is started again: doubled each time, until one has stayed for `CALM_MS`. */
@@ -44,10 +45,15 @@ export class Supervisor {
   }
 
   /** Resolves when the worker is ready; one that ends before is mourned. */
-  private fork(env: { PORT: string }): Promise<ReadyLine[]> {
-    const worker = cluster.fork(env);
+  private async fork(env: { PORT: string }): Promise<ReadyLine[]> {
+    const worker = await makeWorker({
+      fork: () => cluster.fork(env),
+      onFailure: (err, again_in_ms) => this.log.error({ err, again_in_ms }, 'A worker could not be made'),
+      isWanted: () => !this.ending,
+    });
+    if (worker === undefined) return [];
     const { promise, resolve } = Promise.withResolvers<ReadyLine[]>();
-    // Of a worker that has just died, or could not be made: nobody listening, it would end this process.
+    // Of a worker that has just died: nobody listening, it would end this process.
     worker.on('error', (err) => this.log.warn({ err, worker_pid: worker.process.pid }, 'A worker is lost'));
     worker.on('message', (message: unknown) => {
       if (!isReport(message)) return;
