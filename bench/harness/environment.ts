@@ -17,7 +17,7 @@ export function emptyResults({ seed, repeat, quick }: Pick<Options, 'seed' | 're
       cpus: cpus()[0]?.model ?? 'unknown',
       cores: cpus().length,
       memoryGb: Math.round(totalmem() / 2 ** 30),
-      kernel: release().split('-')[0],
+      kernel: release().split('-')[0] ?? 'unknown',
       node: process.versions.node,
       commit: commit(),
     },
