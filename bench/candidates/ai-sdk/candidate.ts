@@ -1,8 +1,9 @@
 import { createAnthropic } from '@ai-sdk/anthropic';
 import { streamText } from 'ai';
-import { createServer, type ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import process from 'node:process';
 import { modelRequest } from '../../harness/model-request.ts';
+import { serve } from '../../harness/simple-server.ts';
 
 /** As its documentation has it for a plain Node server: `streamText`, piped to the response. */
 const anthropic = createAnthropic({ apiKey: 'bench', baseURL: `${process.env['MODEL_URL']}/v1` });
@@ -21,14 +22,4 @@ function relay(content: string, response: ServerResponse): void {
   void result.pipeUIMessageStreamToResponse(response);
 }
 
-const server = createServer((request, response) => {
-  if (request.method === 'GET') {
-    response.end('ready');
-    return;
-  }
-  let body = '';
-  request.setEncoding('utf8');
-  request.on('data', (part: string) => (body += part));
-  request.on('end', () => relay((JSON.parse(body) as { content: string }).content, response));
-});
-server.listen(Number(process.env['PORT']), '127.0.0.1', 4_096);
+serve(relay);

@@ -1,8 +1,9 @@
 import Anthropic from '@anthropic-ai/sdk';
 import { once } from 'node:events';
-import { createServer, type ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import process from 'node:process';
 import { modelRequest } from '../../harness/model-request.ts';
+import { serve } from '../../harness/simple-server.ts';
 
 /** What one writes by hand: the SDK's stream, each delta as one event of the response. */
 const anthropic = new Anthropic({ apiKey: 'bench', baseURL: process.env['MODEL_URL'] });
@@ -23,16 +24,4 @@ async function relay(content: string, response: ServerResponse): Promise<void> {
   response.end('event: done\ndata: {}\n\n');
 }
 
-const server = createServer((request, response) => {
-  if (request.method === 'GET') {
-    response.end('ready');
-    return;
-  }
-  let body = '';
-  request.setEncoding('utf8');
-  request.on('data', (part: string) => (body += part));
-  request.on('end', () => {
-    relay((JSON.parse(body) as { content: string }).content, response).catch(() => response.destroy());
-  });
-});
-server.listen(Number(process.env['PORT']), '127.0.0.1', 4_096);
+serve(relay);

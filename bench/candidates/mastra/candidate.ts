@@ -2,9 +2,10 @@ import { createAnthropic } from '@ai-sdk/anthropic';
 import { Agent } from '@mastra/core/agent';
 import type { MastraModelConfig } from '@mastra/core/llm';
 import { once } from 'node:events';
-import { createServer, type ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import process from 'node:process';
 import { modelRequest } from '../../harness/model-request.ts';
+import { serve } from '../../harness/simple-server.ts';
 
 /** An agent without tools and memory; its chunks are sent as its own server sends them: one `data:` of JSON each. */
 const anthropic = createAnthropic({ apiKey: 'bench', baseURL: `${process.env['MODEL_URL']}/v1` });
@@ -32,16 +33,4 @@ async function relay(content: string, response: ServerResponse): Promise<void> {
   response.end('data: [DONE]\n\n');
 }
 
-const server = createServer((request, response) => {
-  if (request.method === 'GET') {
-    response.end('ready');
-    return;
-  }
-  let body = '';
-  request.setEncoding('utf8');
-  request.on('data', (part: string) => (body += part));
-  request.on('end', () => {
-    relay((JSON.parse(body) as { content: string }).content, response).catch(() => response.destroy());
-  });
-});
-server.listen(Number(process.env['PORT']), '127.0.0.1', 4_096);
+serve(relay);

@@ -1,6 +1,7 @@
-import { Agent, createServer, request as ask, type ServerResponse } from 'node:http';
+import { Agent, request as ask, type ServerResponse } from 'node:http';
 import process from 'node:process';
 import { modelRequest } from '../../harness/model-request.ts';
+import { serve } from '../../harness/simple-server.ts';
 
 /** The least that can stand between a model and a viewer: the model's bytes, untouched and unread. */
 const agent = new Agent({ keepAlive: true });
@@ -20,14 +21,4 @@ function relay(content: string, response: ServerResponse): void {
   upstream.end(body);
 }
 
-const server = createServer((request, response) => {
-  if (request.method === 'GET') {
-    response.end('ready');
-    return;
-  }
-  let body = '';
-  request.setEncoding('utf8');
-  request.on('data', (part: string) => (body += part));
-  request.on('end', () => relay((JSON.parse(body) as { content: string }).content, response));
-});
-server.listen(Number(process.env['PORT']), '127.0.0.1', 4_096);
+serve(relay);
