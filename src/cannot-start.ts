@@ -1,3 +1,4 @@
+import { hasCode } from './errors/app-error.js';
 import { EnvironmentError } from './errors/environment.js';
 import { maskSecrets } from './telemetry/mask-secrets.js';
 
@@ -10,6 +11,7 @@ export function cannotStart(error: unknown): never {
 /** What the operator can mend is one line; everything else keeps its stack. */
 function explain(error: unknown): string {
   if (error instanceof EnvironmentError) return `Agentline cannot start: ${error.message}\n`;
+  if (hasCode(error, 'storage_full')) return `Agentline cannot start: ${error.message}\n`;
   if (isPortInUse(error))
     return `Agentline cannot start: PORT ${error.port} is in use. Stop what uses it, or set another PORT.\n`;
   if (isNoAddress(error))

@@ -89,6 +89,15 @@ describe('SQLite on a disk that is full when the server starts', () => {
     await server.crash();
     expect(integrityOf(disk.folder)).toEqual(['ok']);
   });
+
+  withDisk('row 22: a new one has no place for its tables, and says in one line what to do', async () => {
+    const disk = smallDisk(4);
+    disk.fill();
+
+    await expect(ServerProcess.start({ dataDir: disk.folder, env: { LOG_LEVEL: 'fatal' } })).rejects.toThrow(
+      /^the server ended: Agentline cannot start: [^\n]+: make room in DATA_DIR\.\n?$/,
+    );
+  });
 });
 
 describeWith(['sql'], 'PostgreSQL on a disk that is full', () => {

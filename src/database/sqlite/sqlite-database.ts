@@ -8,7 +8,7 @@ import { migrate } from '../migrate.js';
 import { NoNotices } from '../notices.js';
 import type { SharedSchema } from '../tenant-tables.js';
 import { LiteralLimitDialect } from './literal-limit-dialect.js';
-import { isBusy } from './sqlite-errors.js';
+import { explainSqliteError, isBusy } from './sqlite-errors.js';
 import { SqliteStatements } from './sqlite-statements.js';
 import { StatementCache } from './statement-cache.js';
 
@@ -73,7 +73,7 @@ export class SqliteDatabase extends Database {
       connection.exec('begin immediate; commit;');
     } catch (cause) {
       connection.close();
-      if (!isBusy(cause)) throw cause;
+      if (!isBusy(cause)) throw explainSqliteError(cause);
       throw new EnvironmentError(
         `DATA_DIR is ${JSON.stringify(this.folder)}, but another server has this folder open: stop that one, or choose another folder.`,
         { cause },
