@@ -5,7 +5,7 @@ import type { Browser, Page } from 'playwright-core';
 import { Api, tokenFor } from '../support/api.js';
 import { startApp, type RunningApp } from '../support/app.js';
 import { TEST_ENV } from '../support/test-env.js';
-import { hasChromium, launchChromium, openPage, signInPage, type WatchedPage } from './chromium.js';
+import { enterConsole, hasChromium, launchChromium, openPage, type WatchedPage } from './chromium.js';
 
 /** `checks`, for the page. */
 const CHECKS = readFileSync(new URL('in-page-checks.js', import.meta.url), 'utf8');
@@ -28,6 +28,9 @@ const WIDTHS = [1280, 360];
 const THEMES = ['light', 'dark'] as const;
 /** Sixteen views, each looked at as a whole: longer than other stories. */
 const LONG = 240_000;
+
+/** All links are there, which a round by Tab has to come to. */
+const isListed = (page: Page) => page.locator('#sessions a').nth(1).waitFor({ state: 'attached' });
 
 if (hasChromium()) {
   let app: RunningApp;
@@ -65,11 +68,8 @@ if (hasChromium()) {
   }
 
   async function enter(page: Page): Promise<void> {
-    await page.goto(app.url);
-    await signInPage(page);
-    await page.evaluate(() => localStorage.setItem('agentline-signed-in', 'true'));
-    await page.goto(app.url);
-    await page.locator('#sessions a').nth(1).waitFor({ state: 'attached' });
+    await enterConsole(page, app.url);
+    await isListed(page);
   }
 
   async function show(page: Page, sessionId: string, text: string): Promise<void> {
@@ -94,6 +94,7 @@ if (hasChromium()) {
     'the empty console': async (page) => {
       await page.goto(app.url);
       await page.getByText('What shall we work on?').waitFor();
+      await isListed(page);
     },
     'a call that waits for a person': async (page) => {
       await show(page, waiting, 'needs approval');

@@ -18,7 +18,7 @@ import { startApp, type RunningApp } from '../support/app.js';
 import { FakeUpstream, type Reply, type UpstreamCall } from '../support/fake-upstream.js';
 import { upstreamEnv } from '../support/test-env.js';
 import { payloads } from './answer-payloads.js';
-import { hasChromium, launchChromium, openPage, signInPage } from './chromium.js';
+import { enterConsole, hasChromium, launchChromium, openPage } from './chromium.js';
 
 /** Scripts of a page: not part of what is compiled. */
 const path = './in-page.js';
@@ -85,10 +85,7 @@ if (hasChromium()) {
       if (!request.url().startsWith(app.url)) foreign.push(request.url());
     });
     await page.addInitScript(noteViolations);
-    await page.goto(app.url);
-    await signInPage(page);
-    await page.evaluate(() => localStorage.setItem('agentline-signed-in', 'true'));
-    await page.goto(app.url);
+    await enterConsole(page, app.url);
   });
 
   afterAll(async () => {

@@ -5,7 +5,7 @@ import { Api, expectStatus, tokenFor } from '../support/api.js';
 import { startApp, type RunningApp } from '../support/app.js';
 import { FakeUpstream, type UpstreamCall } from '../support/fake-upstream.js';
 import { TEST_ENV, upstreamEnv } from '../support/test-env.js';
-import { hasChromium, launchChromium, openPage, signInPage } from './chromium.js';
+import { enterConsole, hasChromium, launchChromium, openPage } from './chromium.js';
 
 const FILE = 'notes/one & two.txt';
 const SCRIPT: Record<string, [tool: string, input: object][]> = {
@@ -51,10 +51,7 @@ if (hasChromium()) {
     app = await startApp(upstreamEnv(upstream.url));
     browser = await launchChromium();
     ({ page, complaints } = await openPage(await browser.newContext()));
-    await page.goto(app.url);
-    await signInPage(page);
-    await page.evaluate(() => localStorage.setItem('agentline-signed-in', 'true'));
-    await page.reload();
+    await enterConsole(page, app.url);
   });
 
   afterAll(async () => {

@@ -19,11 +19,11 @@ import { TEST_ENV, upstreamEnv } from '../support/test-env.js';
 import { until } from '../support/until.js';
 import {
   copiedText,
+  enterConsole,
   hasChromium,
   launchChromium,
   openPage,
   screenshotFolder,
-  signInPage,
 } from './chromium.js';
 
 const WORDS = Array.from({ length: 80 }, (_, n) => `w${n} `);
@@ -87,10 +87,7 @@ if (hasChromium()) {
     context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
     await context.grantPermissions(['clipboard-read', 'clipboard-write']);
     ({ page, complaints } = await openPage(context));
-    await page.goto(app.url);
-    await signInPage(page);
-    await page.evaluate(() => localStorage.setItem('agentline-signed-in', 'true'));
-    await page.reload();
+    await enterConsole(page, app.url);
     await page.getByLabel('Message').waitFor();
   });
 

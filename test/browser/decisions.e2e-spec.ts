@@ -9,7 +9,7 @@ import { startApp, type RunningApp } from '../support/app.js';
 import { FakeUpstream, type Reply } from '../support/fake-upstream.js';
 import { TEST_ENV, upstreamEnv } from '../support/test-env.js';
 import { until } from '../support/until.js';
-import { hasChromium, launchChromium, openPage, signInPage } from './chromium.js';
+import { enterConsole, hasChromium, launchChromium, openPage } from './chromium.js';
 
 /** Everything that could make arguments look like others: hidden, turned round, spaces that are none, JSON in JSON. */
 const ARGS = {
@@ -53,11 +53,8 @@ if (hasChromium()) {
     }));
     browser = await launchChromium();
     ({ page, complaints } = await openPage(await browser.newContext()));
-    await page.goto(app.url);
-    await signInPage(page);
-    await page.evaluate(() => localStorage.setItem('agentline-signed-in', 'true'));
     api = new Api(app.url, await tokenFor(app.url, TEST_ENV.ADMIN_EMAIL, TEST_ENV.ADMIN_PASSWORD));
-    await page.goto(app.url);
+    await enterConsole(page, app.url);
   });
 
   afterAll(async () => {

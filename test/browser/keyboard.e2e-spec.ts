@@ -3,7 +3,7 @@ import type { Browser, Page } from 'playwright-core';
 import { Api, tokenFor } from '../support/api.js';
 import { startApp, type RunningApp } from '../support/app.js';
 import { TEST_ENV } from '../support/test-env.js';
-import { hasChromium, launchChromium, openPage, signInPage } from './chromium.js';
+import { enterConsole, hasChromium, launchChromium, openPage } from './chromium.js';
 
 const PHONE = { width: 360, height: 740 };
 const WIDE = { width: 1280, height: 800 };
@@ -21,10 +21,7 @@ if (hasChromium()) {
     browser = await launchChromium();
     const context = await browser.newContext({ viewport: WIDE, colorScheme: 'dark' });
     ({ page, complaints } = await openPage(context));
-    await page.goto(app.url);
-    await signInPage(page);
-    await page.evaluate(() => localStorage.setItem('agentline-signed-in', 'true'));
-    await page.goto(app.url);
+    await enterConsole(page, app.url);
     await page.locator('#sessions a').nth(2).waitFor();
   });
 

@@ -9,11 +9,11 @@ import { TEST_ENV, upstreamEnv } from '../support/test-env.js';
 import { until } from '../support/until.js';
 import {
   copiedText,
+  enterConsole,
   hasChromium,
   launchChromium,
   openPage,
   screenshotFolder,
-  signInPage,
 } from './chromium.js';
 
 const WORDS = Array.from({ length: 60 }, (_, n) => `w${n} `);
@@ -58,10 +58,7 @@ if (hasChromium()) {
     context = await browser.newContext({ viewport: { width: 1440, height: 860 } });
     await context.grantPermissions(['clipboard-read', 'clipboard-write']);
     ({ page } = await openPage(context));
-    await page.goto(server.url);
-    await signInPage(page);
-    await page.evaluate(() => localStorage.setItem('agentline-signed-in', 'true'));
-    await page.reload();
+    await enterConsole(page, server.url);
     await opener().focus();
     await page.keyboard.press('Enter');
     await drawer().waitFor();
