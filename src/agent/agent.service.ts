@@ -88,19 +88,20 @@ export class AgentService {
    * throw it when it is not shown any more.
    */
   async follow(owner: Owner, request: FollowRequest): Promise<View> {
-    const find = (runId: string) => (isId('run', runId) ? this.records.find(owner, runId) : undefined);
-    // Side by side: each is a round trip of its own, and thousands may come back at once.
-    const [session, named] = await Promise.all([
+    const { runId } = request;
+    const find = (whose: Owner, id: string) => (isId('run', id) ? this.records.find(whose, id) : undefined);
+    // Side by side, since thousands may come back at once. In a session that others show the run is its owner's.
+    const [session, own] = await Promise.all([
       this.sessions.see(owner, request.sessionId),
-      request.runId === undefined ? undefined : find(request.runId),
+      runId === undefined ? undefined : find(owner, runId),
     ]);
     const ofSession = (run: Run | undefined) => (run?.sessionId === session.id ? run : undefined);
-    const wanted = ofSession(named);
-    if (request.runId !== undefined && wanted === undefined) {
+    const wanted = runId === undefined ? undefined : ofSession(own ?? (await find(session, runId)));
+    if (runId !== undefined && wanted === undefined) {
       throw new AppError('not_found', 'There is no such run.');
     }
     const planner = new ViewPlanner(this.log, {
-      find: async (runId) => ofSession(await find(runId)),
+      find: async (id) => ofSession(await find(session, id)),
       latest: () => this.records.findLatest(session, session.id),
       firstOpen: () => this.records.findNext(session, session.id, 0, 'open'),
     });

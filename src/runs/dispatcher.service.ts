@@ -181,8 +181,8 @@ export class Dispatcher implements OnApplicationBootstrap {
         const taken = await this.take(() => this.leases.claimNext([...this.active.keys()]));
         if (taken === undefined) break;
       }
-      // Where others make runs too, it is only known by asking.
-      const isQueued = !this.leases.isAlone || (await this.leases.hasQueued());
+      // Where others make runs too, it is only known by asking; and without room it was not asked for all.
+      const isQueued = !this.leases.isAlone || !this.hasRoom || (await this.leases.hasQueued());
       this.mayBeQueued = this.moreToClaim || isQueued;
     }
   }

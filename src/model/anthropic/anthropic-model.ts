@@ -145,9 +145,9 @@ export class AnthropicModel extends LanguageModel {
   }
 
   private async call(request: ModelRequest, signal: AbortSignal): Promise<AnthropicCall> {
+    const mender = new AnswerMender(request, this.profile);
     const admission = await this.gate.enter(request.model, signal);
     const attempt = new WatchedAttempt(signal, this.options.idleMs);
-    const mender = new AnswerMender(request, this.profile);
     try {
       const opening = this.open(request, attempt.signal, admission);
       await attempt.open(opening.then(({ body }) => body));
