@@ -75,6 +75,7 @@ if (hasChromium()) {
   async function show(page: Page, sessionId: string, text: string): Promise<void> {
     await page.goto(`${app.url}/#${sessionId}`);
     await page.getByRole('article', { name: 'Answer' }).last().getByText(text).waitFor();
+    await isListed(page);
   }
 
   const fromAccountMenu = (button: string, dialog: string) => async (page: Page) => {
@@ -218,7 +219,7 @@ async function notByTab(page: Page): Promise<string[]> {
   // Boxes that scroll are stops too, and after the last there is the browser itself.
   for (let press = 0; press < 4 * count + 20; press += 1) {
     await page.keyboard.press('Tab');
-    if (press >= count && (await page.evaluate<string[]>('checks.unreached()')).length === 0) break;
+    if (press >= count && (await page.evaluate<string[]>('checks.unreached()')).length === 0) return [];
   }
   return page.evaluate<string[]>('checks.unreached()');
 }
