@@ -32,17 +32,22 @@ function smallDisk(megabytes: number): SmallDisk {
 /** A disk of its own is mounted, which takes root: elsewhere these are skipped, but not in CI. */
 const withDisk = SmallDisk.isPossible || process.env['CI'] ? it : it.skip;
 
+/** A server whose data is on the disk, and its model. */
+async function serverOn(disk: SmallDisk) {
+  const upstream = await FakeUpstream.start(answerTalk);
+  endings.push(() => upstream.stop());
+  const env = { ...upstreamEnv(upstream.url), LOG_LEVEL: 'warn' };
+  const server = await ServerProcess.start({ dataDir: disk.folder, env });
+  endings.push(() => server.stop());
+  return { upstream, server, api: await Api.as(server.url, 'ada') };
+}
+
 describe('SQLite on a disk that is full', () => {
   withDisk(
     'row 22: the run fails and says why, new work is refused, and all works again once there is space',
     async () => {
       const disk = smallDisk(16);
-      const upstream = await FakeUpstream.start(answerTalk);
-      endings.push(() => upstream.stop());
-      const env = { ...upstreamEnv(upstream.url), LOG_LEVEL: 'warn' };
-      const server = await ServerProcess.start({ dataDir: disk.folder, env });
-      endings.push(() => server.stop());
-      const api = await Api.as(server.url, 'ada');
+      const { upstream, server, api } = await serverOn(disk);
 
       const figures = await fillAndFree(api, disk).catch((error: Error) => {
         throw new Error(`${error.message}\n${server.stdout}${server.stderr}`);
@@ -61,12 +66,7 @@ describe('SQLite on a disk that is full', () => {
 describe('SQLite on a disk that is full when the server starts', () => {
   withDisk('row 22: what was said is read, new work is refused, and all works again with space', async () => {
     const disk = smallDisk(16);
-    const upstream = await FakeUpstream.start(answerTalk);
-    endings.push(() => upstream.stop());
-    const env = { ...upstreamEnv(upstream.url), LOG_LEVEL: 'warn' };
-    const server = await ServerProcess.start({ dataDir: disk.folder, env });
-    endings.push(() => server.stop());
-    const api = await Api.as(server.url, 'ada');
+    const { server, api } = await serverOn(disk);
     const session = await api.createSession();
     const run = await api.post(session, askFor('22-start', { ...TALK, words: 200 }));
     const viewer = await api.open({ session_id: session });
