@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { LogPage } from './event-log.js';
-import { lastSeq, pageAfter, pageSize } from './log-page.js';
+import { joinPages, lastSeq, pageAfter, pageSize } from './log-page.js';
 import { placeEvents } from './placed-event.js';
 
 const page: LogPage = {
@@ -19,6 +19,14 @@ describe('a page of the log', () => {
     expect(lastSeq(page)).toBe(7);
     expect(pageSize(page)).toBe(12 + 13 + 22);
     expect(pageSize({ ...page, entries: [] })).toBe(0);
+  });
+
+  it('is one with those that follow it in the same attempt, up to a size', () => {
+    const next = { ...page, firstSeq: 8, entries: page.entries.slice(0, 1) };
+    expect(joinPages([page, next], 59)).toEqual({ ...page, entries: [...page.entries, ...next.entries] });
+    expect(joinPages([page, next], 58)).toBeUndefined();
+    expect(joinPages([page, { ...next, attempt: 3 }], 59)).toBeUndefined();
+    expect(joinPages([], 59)).toBeUndefined();
   });
 
   it.each([

@@ -17,3 +17,14 @@ export function pageSize(page: LogPage): number {
   for (const entry of page.entries) size += entry.data.length;
   return size;
 }
+
+/** Pages that follow each other as one; undefined when they are of several attempts, or together too large. */
+export function joinPages([first, ...others]: readonly LogPage[], most: number): LogPage | undefined {
+  if (first === undefined) return undefined;
+  let size = pageSize(first);
+  for (const page of others) {
+    size += pageSize(page);
+    if (page.attempt !== first.attempt || size > most) return undefined;
+  }
+  return { ...first, entries: [first, ...others].flatMap(({ entries }) => entries) };
+}

@@ -1,13 +1,12 @@
 import { EventLog, type LogEnd, type LogEntry, type LogPage, type LogWriter } from './event-log.js';
+import { type FollowedLog, LogFollower } from './following/log-follower.js';
 import { NewsReader } from './following/news-reader.js';
 import type { RunTail } from './following/run-tail.js';
 import { SingleFlight } from './following/single-flight.js';
-import { awayMs, TailReader } from './following/tail-reader.js';
+import { TailReader } from './following/tail-reader.js';
 import { TailRegistry } from './following/tail-registry.js';
-import { Waiter } from './following/waiter.js';
-import { lastSeq } from './log-page.js';
 import { LogLost } from './log-lost.js';
-import { endOf, type LogPlace, type LogStore, READ_SIZE, type ReadNews } from './log-store.js';
+import { endOf, type LogStore, type ReadNews } from './log-store.js';
 import { GroupCommit } from './writing/group-commit.js';
 import { PagedLogWriter } from './writing/paged-log-writer.js';
 
@@ -33,6 +32,7 @@ export abstract class StoredEventLog extends EventLog {
   protected readonly tails = new TailRegistry(LINGER_MS);
   protected readonly reader: TailReader;
   private readonly commits: GroupCommit;
+  private readonly followed: FollowedLog;
   private readonly ends = new SingleFlight<LogEnd | undefined>();
   private readonly checks = new SingleFlight<boolean>();
   private looking: NodeJS.Timeout | undefined;
@@ -44,6 +44,12 @@ export abstract class StoredEventLog extends EventLog {
   ) {
     super();
     this.reader = new TailReader(store, this.tails);
+    this.followed = {
+      reader: this.reader,
+      watch: (runId) => this.watch(runId),
+      unwatch: (runId, tail) => this.unwatch(runId, tail),
+      expect: (runId) => this.expect(runId),
+    };
     this.commits = new GroupCommit({
       insert: async (pages) => {
         const began = performance.now();
@@ -135,41 +141,8 @@ export abstract class StoredEventLog extends EventLog {
     this.announce(runId);
   }
 
-  override async *follow(runId: string, after: number, signal: AbortSignal): AsyncGenerator<LogPage[], void> {
-    const tail = this.watch(runId);
-    const waiter = new Waiter(signal);
-    try {
-      let place: LogPlace = { seq: after };
-      let { epoch } = tail;
-      while (!signal.aborted && !tail.isRemoved) {
-        if (tail.epoch !== epoch && place.seq > 0) throw new LogLost(runId);
-        const { version } = tail;
-        // Memory is asked first, without a promise: that is where nearly all of nearly every run comes from.
-        const read = tail.after(place, READ_SIZE) ?? (await this.reader.read(runId, tail, place));
-        if (read === 'removed') return;
-        if (read !== 'away') {
-          epoch = tail.epoch;
-          place = { seq: place.seq, attempt: read.attempt };
-        }
-        const pages = read === 'away' ? [] : read.pages;
-        const last = pages.at(-1);
-        if (last === undefined) {
-          this.expect(runId);
-          await tail.changed(version, waiter, read === 'away' ? awayMs() : undefined);
-          continue;
-        }
-        // Who has given up meanwhile reads it again, from where it is.
-        if (signal.aborted) return;
-        yield pages;
-        if (last.entries.at(-1)?.type === 'done') return;
-        place = { seq: lastSeq(last), attempt: last.attempt };
-      }
-    } finally {
-      waiter.stop();
-      tail.leave(waiter);
-      tail.watchers -= 1;
-      this.tails.release(runId);
-    }
+  override follow(runId: string, after: number, signal: AbortSignal): AsyncIterableIterator<LogPage[], void> {
+    return new LogFollower(runId, after, signal, this.followed);
   }
 
   /** Nobody has looked after a tail that nobody watched: the first to come looks first. */
@@ -180,6 +153,11 @@ export abstract class StoredEventLog extends EventLog {
     if (tail.watchers === 1 && !isKnown) void this.reader.catchUp(runId);
     this.lookSoon();
     return tail;
+  }
+
+  private unwatch(runId: string, tail: RunTail): void {
+    tail.watchers -= 1;
+    this.tails.release(runId);
   }
 
   /** Looks at all that is watched, now and again. */

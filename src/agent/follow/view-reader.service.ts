@@ -26,21 +26,41 @@ export class ViewReader {
     private readonly next: NextRuns,
   ) {}
 
-  /** The plan's batches, each when it is asked for; aborting the signal ends them quietly. */
+  /**
+   * The plan's batches, each when it is asked for; aborting the signal ends them quietly.
+   *
+   * Should a log be lost under the viewer, that is told to drop what it has, and gets the run from its beginning.
+   * From there nobody waits for ever: there is nothing to come when the run ended and the log was lost in the same
+   * moment. Each generator between the log and the viewer costs every event: this is the only one.
+   */
   async *read(owner: OfTenant, plan: ViewPlan, signal: AbortSignal): AsyncGenerator<ViewBatch, void> {
     if (plan.isReset) yield { reset: { after: null, reason: 'cursor_not_found' } };
-    let after = plan.afterSeq;
+    let from = plan.afterSeq;
     let run = plan.run ?? (await this.next.wait(owner, plan.sessionId, plan.afterNumber, signal));
     while (run !== undefined) {
       const leave = this.enter(run);
+      let patience: FirstWait | undefined;
+      let isRead = false;
       try {
-        yield* this.readLog(run, after, signal);
+        await this.restorer.ensure(run);
+        if (from === 0) patience = new FirstWait(signal, LOOK_AT_RUN_MS);
+        for await (const pages of this.log.follow(run.id, from, patience?.signal ?? signal)) {
+          patience?.met();
+          yield pages;
+        }
+        isRead = patience?.wasMet !== false;
+      } catch (error) {
+        if (!(error instanceof LogLost)) throw error;
+        yield { reset: { after: null, reason: 'log_lost' } };
       } finally {
+        patience?.stop();
         leave?.();
       }
-      if (!plan.follow || signal.aborted) return;
-      run = await this.next.wait(owner, plan.sessionId, run.number, signal);
-      after = 0;
+      if (signal.aborted || (isRead && !plan.follow)) return;
+      from = 0;
+      run = isRead
+        ? await this.next.wait(owner, plan.sessionId, run.number, signal)
+        : await this.records.find(run, run.id);
     }
   }
 
@@ -49,34 +69,6 @@ export class ViewReader {
     if (run.onDisconnect !== 'cancel') return undefined;
     this.viewers.enter(run);
     return () => this.viewers.leave(run);
-  }
-
-  /**
-   * Follows the log. Should it be lost under the viewer, that is told to drop what it has, and gets the run from its
-   * beginning. From there nobody waits for ever: there is nothing to come when the run ended and the log was lost in
-   * the same moment. Each generator between the log and the viewer costs every event: one is enough.
-   */
-  private async *readLog(run: Run, after: number, signal: AbortSignal): AsyncGenerator<ViewBatch, void> {
-    let from = after;
-    let current: Run | undefined = run;
-    while (current !== undefined && !signal.aborted) {
-      await this.restorer.ensure(current);
-      const patience = from > 0 ? undefined : new FirstWait(signal, LOOK_AT_RUN_MS);
-      try {
-        for await (const pages of this.log.follow(run.id, from, patience?.signal ?? signal)) {
-          patience?.met();
-          yield pages;
-        }
-        if (patience === undefined || patience.wasMet) return;
-      } catch (error) {
-        if (!(error instanceof LogLost)) throw error;
-        yield { reset: { after: null, reason: 'log_lost' } };
-        from = 0;
-      } finally {
-        patience?.stop();
-      }
-      current = await this.records.find(run, run.id);
-    }
   }
 
   private tellWatched(runIds: string[]): void {

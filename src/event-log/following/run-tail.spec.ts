@@ -14,6 +14,16 @@ function page(firstSeq: number, ...texts: string[]): LogPage {
 const seqs = (rest: { pages: LogPage[] } | undefined) =>
   rest?.pages.flatMap(({ firstSeq, entries }) => entries.map((_, index) => firstSeq + index));
 
+const ones = (count: number) => Array<number>(count).fill(1);
+
+/** Of 70 small pages, each with what is other about it: how many events the pages have that a reader gets. */
+function lengthsOf(change: (seq: number) => Partial<LogPage>, hiddenFrom = Infinity): number[] | undefined {
+  const tail = new RunTail();
+  tail.hiddenFrom = hiddenFrom;
+  for (let seq = 1; seq <= 70; seq += 1) tail.push([{ ...page(seq, 'a'), ...change(seq) }]);
+  return tail.after({ seq: 0 }, 1_000_000)?.pages.map(({ entries }) => entries.length);
+}
+
 describe('the tail of a run', () => {
   it('gives what follows a place, as far back as it reaches', () => {
     const tail = new RunTail();
@@ -39,6 +49,25 @@ describe('the tail of a run', () => {
     expect(seqs(tail.after({ seq: 0 }, 100))).toEqual([1]);
     expect(seqs(tail.after({ seq: 0 }, 101))).toEqual([1, 2]);
     expect(seqs(tail.after({ seq: 0 }, 1_000))).toEqual([1, 2, 3]);
+  });
+
+  it('makes one page of many that are not the newest, since each is several objects', () => {
+    const tail = new RunTail();
+    for (let seq = 1; seq <= 100; seq += 1) tail.push([page(seq, 'a')]);
+    const { pages } = tail.after({ seq: 0 }, 1_000)!;
+
+    expect(pages.map(({ entries }) => entries.length)).toEqual([32, 32, ...ones(36)]);
+    expect(seqs({ pages })).toEqual(Array.from({ length: 100 }, (_, index) => index + 1));
+    expect(seqs(tail.after({ seq: 30 }, 1_000))).toEqual(
+      Array.from({ length: 70 }, (_, index) => index + 31),
+    );
+  });
+
+  it('keeps by themselves pages of another attempt, large ones and hidden ones', () => {
+    expect(lengthsOf((seq) => ({ attempt: seq < 20 ? 1 : 2 }))).toEqual(ones(70));
+    expect(lengthsOf((seq) => ({ entries: page(seq, 'a'.repeat(300)).entries }))).toEqual(ones(70));
+    expect(lengthsOf(() => ({}), 20)).toEqual(ones(19));
+    expect(lengthsOf(() => ({}))).toEqual([32, ...ones(38)]);
   });
 
   it('forgets what no longer joins what comes, so it never has a gap', () => {

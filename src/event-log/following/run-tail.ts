@@ -2,10 +2,17 @@ import type { LogEnd, LogPage } from '../event-log.js';
 import type { RunEventType } from '../run-event.js';
 import { type Continuation, endOf, type LogPlace } from '../log-store.js';
 import type { Waiter } from './waiter.js';
-import { lastSeq, pageAfter, pageSize } from '../log-page.js';
+import { joinPages, lastSeq, pageAfter, pageSize } from '../log-page.js';
 
 /** Characters of recent events kept in memory for all viewers of a run together. */
 const KEEP = 262_144;
+/**
+ * A commit has few events of a run, and each page is several objects: of those that are not the newest so many are
+ * made one, before the garbage collector has moved them to where it looks seldom.
+ */
+const JOIN = 32;
+/** Characters of a page that was joined. */
+const JOINED_SIZE = 8_192;
 /** For so long after a commit or a look the owner's memory speaks for the store, in milliseconds. */
 const CURRENT_MS = 2_000;
 
@@ -22,6 +29,8 @@ export class RunTail {
   hiddenFrom = Infinity;
   private readonly pages: LogPage[] = [];
   private size = 0;
+  /** Pages at the end that nobody has tried to join. */
+  private newest = 0;
   /** The place before the first page, and after the last; without them nothing is known of the log. */
   private start: LogPlace | undefined;
   private last: LogPlace | undefined;
@@ -208,13 +217,24 @@ export class RunTail {
     if (this.owner !== undefined && this.owner < fresh.attempt) this.owner = undefined;
     this.size += pageSize(fresh);
     this.last = { seq: lastSeq(fresh), attempt: fresh.attempt };
+    this.newest += 1;
+    if (this.newest >= 2 * JOIN) this.join();
     return true;
+  }
+
+  /** A page that is hidden stays by itself. */
+  private join(): void {
+    const from = this.pages.length - this.newest;
+    this.newest -= JOIN;
+    const joined = joinPages(this.pages.slice(from, from + JOIN), JOINED_SIZE);
+    if (joined !== undefined && lastSeq(joined) < this.hiddenFrom) this.pages.splice(from, JOIN, joined);
   }
 
   private clear(place: LogPlace | undefined): void {
     this.isPiece = false;
     this.pages.length = 0;
     this.size = 0;
+    this.newest = 0;
     this.start = place;
     this.last = place;
   }
@@ -229,6 +249,7 @@ export class RunTail {
       count += 1;
     }
     this.pages.splice(0, count);
+    this.newest = Math.min(this.newest, this.pages.length);
   }
 
   /** Index of the first page that holds events after `seq`; binary search, since a tail can be long. */

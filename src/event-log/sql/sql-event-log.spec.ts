@@ -242,7 +242,7 @@ if (address !== undefined && address !== '') {
     process.stdout.write(
       `PostgreSQL: append to the reader of another process, median ${median?.toFixed(1)} ms, p99 ${p99?.toFixed(1)} ms\n`,
     );
-    await follower.return(undefined);
+    await follower.return?.();
     writer.close();
     await Promise.all([log.close(), other.close()]);
     await Promise.all(databases.map((database) => database.close()));

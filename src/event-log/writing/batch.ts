@@ -32,15 +32,16 @@ export function addEntries(batch: Batch, { runId, attempt, firstSeq, entries }: 
   let seq = firstSeq;
   for (const entry of entries) {
     if (batch.pages.length === 0 || batch.openSize >= PAGE_SIZE)
-      openPage(batch, { runId, attempt, firstSeq: seq });
-    batch.open.push(entry);
+      openPage(batch, { runId, attempt, firstSeq: seq }, entry);
+    else batch.open.push(entry);
     batch.openSize += entry.data.length;
     seq += 1;
   }
 }
 
-function openPage(batch: Batch, place: { runId: string; attempt: number; firstSeq: number }): void {
-  batch.open = [];
+/** Nearly all pages have one entry, and live long: an array that is filled later has room for 17. */
+function openPage(batch: Batch, place: Omit<LogPage, 'entries'>, first: LogEntry): void {
+  batch.open = [first];
   batch.openSize = 0;
   batch.pages.push({ ...place, entries: batch.open });
 }

@@ -78,13 +78,12 @@ export class PagedLogWriter implements LogWriter {
   private write(events: RunEvent[], hidden: boolean): Promise<void> {
     if (this.refused.aborted) return refuse(this.refused.reason);
     if (this.ended) return refuse(new AppError('fenced', 'Nothing follows the last event of a run.'));
-    const entries: LogEntry[] = [];
     let size = 0;
-    for (const { type, data } of events) {
+    const entries = events.map(({ type, data }): LogEntry => {
       const text = JSON.stringify(data);
-      entries.push({ type, data: text });
       size += text.length;
-    }
+      return { type, data: text };
+    });
     const firstSeq = this.seq + 1;
     this.seq += entries.length;
     this.lastAttempt = this.attempt;
