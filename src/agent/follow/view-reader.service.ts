@@ -37,30 +37,35 @@ export class ViewReader {
     if (plan.isReset) yield { reset: { after: null, reason: 'cursor_not_found' } };
     let from = plan.afterSeq;
     let run = plan.run ?? (await this.next.wait(owner, plan.sessionId, plan.afterNumber, signal));
-    while (run !== undefined) {
-      const leave = this.enter(run);
-      let patience: FirstWait | undefined;
-      let isRead = false;
-      try {
+    let leave: (() => void) | undefined;
+    try {
+      while (run !== undefined) {
+        leave ??= this.enter(run);
         await this.restorer.ensure(run);
-        if (from === 0) patience = new FirstWait(signal, LOOK_AT_RUN_MS);
-        for await (const pages of this.log.follow(run.id, from, patience?.signal ?? signal)) {
-          patience?.met();
-          yield pages;
+        const patience = from > 0 ? undefined : new FirstWait(signal, LOOK_AT_RUN_MS);
+        let isRead = false;
+        try {
+          for await (const pages of this.log.follow(run.id, from, patience?.signal ?? signal)) {
+            patience?.met();
+            yield pages;
+          }
+          isRead = patience?.wasMet !== false;
+        } catch (error) {
+          if (!(error instanceof LogLost)) throw error;
+          yield { reset: { after: null, reason: 'log_lost' } };
+        } finally {
+          patience?.stop();
         }
-        isRead = patience?.wasMet !== false;
-      } catch (error) {
-        if (!(error instanceof LogLost)) throw error;
-        yield { reset: { after: null, reason: 'log_lost' } };
-      } finally {
-        patience?.stop();
-        leave?.();
+        if (signal.aborted || (isRead && !plan.follow)) return;
+        from = 0;
+        if (isRead) {
+          leave?.();
+          leave = undefined;
+          run = await this.next.wait(owner, plan.sessionId, run.number, signal);
+        } else run = await this.records.find(run, run.id);
       }
-      if (signal.aborted || (isRead && !plan.follow)) return;
-      from = 0;
-      run = isRead
-        ? await this.next.wait(owner, plan.sessionId, run.number, signal)
-        : await this.records.find(run, run.id);
+    } finally {
+      leave?.();
     }
   }
 

@@ -43,6 +43,7 @@ export class LogFollower implements AsyncIterableIterator<LogPage[], void> {
   }
 
   async next(): Promise<Batch> {
+    if (this.isOver && this.held === undefined) return OVER;
     try {
       const { tail, waiter } = (this.held ??= this.begin());
       while (!this.isOver && !this.signal.aborted && !tail.isRemoved) {
@@ -51,7 +52,7 @@ export class LogFollower implements AsyncIterableIterator<LogPage[], void> {
         // Memory is asked first, without a promise: that is where nearly all of nearly every run comes from.
         const read =
           tail.after(this.place, READ_SIZE) ?? (await this.log.reader.read(this.runId, tail, this.place));
-        if (read === 'removed') break;
+        if (read === 'removed' || this.isOver) break;
         const isAway = read === 'away';
         if (!isAway && this.take(read, tail)) {
           // Who has given up meanwhile reads it again, from where it was.
@@ -96,6 +97,7 @@ export class LogFollower implements AsyncIterableIterator<LogPage[], void> {
     if (held === undefined) return;
     held.waiter.stop();
     held.tail.leave(held.waiter);
+    held.waiter.wake();
     this.log.unwatch(this.runId, held.tail);
   }
 }

@@ -58,9 +58,9 @@ describe('the tail of a run', () => {
 
     expect(pages.map(({ entries }) => entries.length)).toEqual([32, 32, ...ones(36)]);
     expect(seqs({ pages })).toEqual(Array.from({ length: 100 }, (_, index) => index + 1));
-    expect(seqs(tail.after({ seq: 30 }, 1_000))).toEqual(
-      Array.from({ length: 70 }, (_, index) => index + 31),
-    );
+    const rest = tail.after({ seq: 30 }, 1_000)!;
+    expect(seqs(rest)).toEqual(Array.from({ length: 70 }, (_, index) => index + 31));
+    expect(tail.after({ seq: 30 }, 1_000)!.pages[0]).toBe(rest.pages[0]);
   });
 
   it('keeps by themselves pages of another attempt, large ones and hidden ones', () => {

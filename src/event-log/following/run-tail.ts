@@ -29,6 +29,8 @@ export class RunTail {
   hiddenFrom = Infinity;
   private readonly pages: LogPage[] = [];
   private size = 0;
+  /** What somebody was given last of a page. */
+  private part: { page: LogPage; after: number; rest: LogPage } | undefined;
   /** Pages at the end that nobody has tried to join. */
   private newest = 0;
   /** The place before the first page, and after the last; without them nothing is known of the log. */
@@ -164,11 +166,19 @@ export class RunTail {
     for (let index = this.firstIndexAfter(place.seq); index < this.pages.length && taken < size; index += 1) {
       const page = this.pages[index];
       if (page === undefined || page.firstSeq >= this.hiddenFrom) break;
-      pages.push(pageAfter(page, place.seq));
+      pages.push(page.firstSeq > place.seq ? page : this.partOf(page, place.seq));
       taken += pageSize(page);
     }
     if (pages.length === 0 && this.isPiece) return undefined;
     return { attempt: known.attempt, pages };
+  }
+
+  /** The same part for all who come back to one place, since frames are made once a page. */
+  private partOf(page: LogPage, after: number): LogPage {
+    if (this.part?.page !== page || this.part.after !== after) {
+      this.part = { page, after, rest: pageAfter(page, after) };
+    }
+    return this.part.rest;
   }
 
   /** The event with this `seq`, when memory reaches to it: its attempt, where known. */
@@ -235,6 +245,7 @@ export class RunTail {
     this.pages.length = 0;
     this.size = 0;
     this.newest = 0;
+    this.part = undefined;
     this.start = place;
     this.last = place;
   }

@@ -267,3 +267,22 @@ it('lets go who reads a run that is removed', async () => {
   expect(await more).toEqual({ done: true, value: undefined });
   await database.close();
 });
+
+it('lets go a reader that leaves while it waits, and hands it nothing more', async () => {
+  const database = await openSqlite();
+  const log = new SqlEventLog(database);
+  const runId = newId('run');
+  await setAttempt(database, runId, 1);
+  const writer = await log.writer(runId, 1);
+  await writer.append({ type: 'token', data: { text: 'a' } });
+  const reader = log.follow(runId, 0, new AbortController().signal);
+  await reader.next();
+  const waiting = reader.next();
+  await reader.return?.();
+  await writer.append({ type: 'token', data: { text: 'b' } });
+
+  expect(await waiting).toEqual({ done: true, value: undefined });
+  expect(await reader.next()).toEqual({ done: true, value: undefined });
+  writer.close();
+  await database.close();
+});
