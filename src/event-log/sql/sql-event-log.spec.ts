@@ -1,4 +1,4 @@
-import { expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { AbortableQueryOptions, CompiledQuery } from 'kysely';
 import { onEachDatabase, type OpenDatabase, openSqlite } from '../../../test/support/databases.js';
 import { over } from '../../../test/support/over.js';
@@ -9,6 +9,7 @@ import { type HearNotice, Notices, type NoticeTopic } from '../../database/notic
 import { PostgresDatabase } from '../../database/postgres/postgres-database.js';
 import { AppError } from '../../errors/app-error.js';
 import { describeEventLog } from '../event-log.contract.js';
+import type { LogPage, LogWriter } from '../event-log.js';
 import { lastSeq } from '../log-page.js';
 import { placeEvents } from '../placed-event.js';
 import { EndedRunRepository } from './ended-run.repository.js';
@@ -251,38 +252,41 @@ if (address !== undefined && address !== '') {
   });
 }
 
-it('lets go who reads a run that is removed', async () => {
-  const database = await openSqlite();
-  const log = new SqlEventLog(database);
+describe('a reader of a run that has said one thing', () => {
+  let database: Database;
+  let log: SqlEventLog;
+  let writer: LogWriter;
+  let reader: AsyncIterableIterator<LogPage[], void>;
   const runId = newId('run');
-  await setAttempt(database, runId, 1);
-  const writer = await log.writer(runId, 1);
-  await writer.append({ type: 'token', data: { text: 'a' } });
-  const reader = log.follow(runId, 0, new AbortController().signal);
-  expect([...placeEvents((await reader.next()).value ?? [])]).toHaveLength(1);
-  const more = reader.next();
-  writer.close();
-  await log.remove(runId);
 
-  expect(await more).toEqual({ done: true, value: undefined });
-  await database.close();
-});
+  beforeEach(async () => {
+    database = await openSqlite();
+    log = new SqlEventLog(database);
+    await setAttempt(database, runId, 1);
+    writer = await log.writer(runId, 1);
+    await writer.append({ type: 'token', data: { text: 'a' } });
+    reader = log.follow(runId, 0, new AbortController().signal);
+    expect([...placeEvents((await reader.next()).value ?? [])]).toHaveLength(1);
+  });
+  afterEach(async () => {
+    writer.close();
+    await database.close();
+  });
 
-it('lets go a reader that leaves while it waits, and hands it nothing more', async () => {
-  const database = await openSqlite();
-  const log = new SqlEventLog(database);
-  const runId = newId('run');
-  await setAttempt(database, runId, 1);
-  const writer = await log.writer(runId, 1);
-  await writer.append({ type: 'token', data: { text: 'a' } });
-  const reader = log.follow(runId, 0, new AbortController().signal);
-  await reader.next();
-  const waiting = reader.next();
-  await reader.return?.();
-  await writer.append({ type: 'token', data: { text: 'b' } });
+  it('is let go when the run is removed', async () => {
+    const more = reader.next();
+    writer.close();
+    await log.remove(runId);
 
-  expect(await waiting).toEqual({ done: true, value: undefined });
-  expect(await reader.next()).toEqual({ done: true, value: undefined });
-  writer.close();
-  await database.close();
+    expect(await more).toEqual({ done: true, value: undefined });
+  });
+
+  it('is let go when it leaves while it waits, and is handed nothing more', async () => {
+    const waiting = reader.next();
+    await reader.return?.();
+    await writer.append({ type: 'token', data: { text: 'b' } });
+
+    expect(await waiting).toEqual({ done: true, value: undefined });
+    expect(await reader.next()).toEqual({ done: true, value: undefined });
+  });
 });
